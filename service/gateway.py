@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from anyio import CapacityLimiter, to_thread
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.auth.authenticator import Authenticator, Caller
 from service.auth.stream_revocation import StreamRevoker
@@ -87,20 +89,40 @@ def job_not_found(job_id: str) -> RejectedError:
     return RejectedError(ErrorCode.JOB_NOT_FOUND, f"there is no job {job_id!r}")
 
 
+class GatewayConfig(NamedTuple):
+    """Parts of a gateway that the settings alone decide."""
+
+    guard: Guard
+    policy: Policy | None
+    disk_budget: DiskBudget
+    webhook_private_keys: tuple[Ed25519PrivateKey, ...]
+
+
+def read_config(settings: Settings) -> GatewayConfig:
+    """Return these parts. Raises SettingsError when a setting is invalid."""
+    private_keys = settings.webhook_ed25519_keys
+    return GatewayConfig(
+        Guard.allowing(settings.outbound_allow),
+        None if settings.policy is None else load_policy(settings.policy),
+        open_disk_budget(settings.spool_bytes, settings.limits),
+        read_private_keys(private_keys.get_secret_value()) if private_keys else (),
+    )
+
+
 @asynccontextmanager
-async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, config: GatewayConfig, clock: Clock | None = None
+) -> AsyncIterator[Gateway]:
     """Open the stores, start the background tasks, and close all of it at the end.
 
     Args:
+        config: of these settings; its errors are for a terminal, those of this block are logged.
         clock: returns the time in ms since 1970; None uses the Redis server's clock.
 
     Raises:
-        SettingsError: a setting is invalid.
+        SettingsError: no Redis is configured.
     """
     url = settings.broker_url()
-    guard = Guard.allowing(settings.outbound_allow)
-    policy = None if settings.policy is None else load_policy(settings.policy)
-    disk_budget = open_disk_budget(settings.spool_bytes, settings.limits)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobStore.connect(url, clock)
@@ -113,20 +135,20 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         objects=objects,
         writer=open_writer(objects),
         upload_forms=GatewayForms(webhook_key, base_url=settings.public_url),
-        disk_budget=disk_budget,
+        disk_budget=config.disk_budget,
         child_pool=ChildPool(settings.limits.probe_memory_bytes, settings.limits.probe_requests),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),
         events=EventHub(jobs, partial(event_frame, base_url=settings.public_url)),
-        signer=open_signer(settings, webhook_key),
+        signer=Signer(webhook_key, config.webhook_private_keys),
         authenticator=authenticator,
         revoker=StreamRevoker(authenticator.is_valid),
-        guard=guard,
-        policy=policy,
+        guard=config.guard,
+        policy=config.policy,
     )
     try:
         body = partial(webhook_body, base_url=settings.public_url)
-        deliverer = Deliverer(jobs, gateway.signer, body, guard)
+        deliverer = Deliverer(jobs, gateway.signer, body, config.guard)
         tasks = GatewayTasks(settings, objects, clock)
         async with gateway.events, gateway.revoker, deliverer, tasks:
             yield gateway
@@ -142,9 +164,3 @@ def read_webhook_key(settings: Settings) -> bytes:
     if settings.webhook_key is None:
         return read_signing_key(settings.webhook_key_file)
     return settings.webhook_key.get_secret_value().encode()
-
-
-def open_signer(settings: Settings, key: bytes) -> Signer:
-    """Return the signer of webhooks. Raises SettingsError when a private key is invalid."""
-    private = settings.webhook_ed25519_keys
-    return Signer(key, read_private_keys(private.get_secret_value()) if private else ())

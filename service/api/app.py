@@ -33,7 +33,7 @@ from service.api.routes import (
 )
 from service.api.server.connections import Connections
 from service.api.stream_slots import StreamSlots
-from service.gateway import open_gateway
+from service.gateway import open_gateway, read_config
 from service.settings import Settings, load_settings
 from service.stores.job_store.store import Clock
 from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
@@ -84,12 +84,16 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     """Return the app for these settings, or for those of the environment.
 
     Connections are opened when the app starts; see `service.gateway.open_gateway`.
+
+    Raises:
+        SettingsError: a setting is invalid.
     """
     settings = settings if settings is not None else load_settings()
+    config = read_config(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_gateway(settings, clock) as gateway:
+        async with open_gateway(settings, config, clock) as gateway:
             app.state.gateway = gateway
             yield
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from service.api.app import create_app
 from service.errors import SettingsError
 from service.settings import Settings, load_settings
 
@@ -104,6 +106,18 @@ def test_invalid_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None
             with pytest.raises(SettingsError, match=f"{name}: .*{says}") as refused:
                 load_settings()
             assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("policy", "nowhere:x"), ("webhook_ed25519_keys", SecretStr("hush")), ("spool_bytes", 5)],
+)
+def test_invalid_setting_of_a_gateway_is_reported_before_it_starts(
+    field: str, value: object
+) -> None:
+    with pytest.raises(SettingsError, match=f"TCAN_{field.upper()}") as refused:
+        create_app(Settings().model_copy(update={field: value}))
+    assert "hush" not in str(refused.value)
 
 
 def test_embedded_server_url_is_read_from_the_data_folder(tmp_path: Path) -> None:

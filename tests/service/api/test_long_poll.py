@@ -17,7 +17,7 @@ from service.auth.authenticator import Caller
 from service.contract.job import ANONYMOUS
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.gateway import Gateway, open_gateway
+from service.gateway import Gateway, open_gateway, read_config
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.snapshots import JobSnapshot
@@ -43,7 +43,7 @@ def waiting(
     """Run `use` with a gateway and return its result."""
 
     async def act() -> JobSnapshot:
-        async with open_gateway(settings) as gateway:
+        async with open_gateway(settings, read_config(settings)) as gateway:
 
             async def wait(seconds: float) -> JobSnapshot:
                 return await wait_for_end(gateway, Caller(ANONYMOUS), snapshot, seconds)
