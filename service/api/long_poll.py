@@ -19,7 +19,7 @@ MAX_WAIT_S = 60
 # Key in a request's scope: seconds spent in this wait.
 WAITED_S = "tcan.waited_s"
 
-WAIT = re.compile(r"(?:^|,)\s*wait\s*(?:=\s*\"?([0-9]{1,9})\"?)?\s*(?=,|;|$)", re.IGNORECASE)
+WAIT = re.compile(r"wait(?:\s*=\s*\"?([0-9]{1,9})\"?)?", re.IGNORECASE)
 
 
 def requested_wait_s(prefer: str | None) -> int | None:
@@ -27,7 +27,8 @@ def requested_wait_s(prefer: str | None) -> int | None:
 
     `wait` alone means 60. Invalid values are ignored, as RFC 7240 allows.
     """
-    match = WAIT.search(prefer or "")
+    preferences = (each.partition(";")[0].strip() for each in (prefer or "").split(","))
+    match = next(filter(None, map(WAIT.fullmatch, preferences)), None)
     if match is None:
         return None
     requested = MAX_WAIT_S if match[1] is None else int(match[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, get_args, get_origin
 
 from fastapi import Request
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from service.errors import did_you_mean
+from service.submission.field_problems import MAX_PROBLEMS
 
 
 async def reject_unexpected_parameters(request: Request) -> None:
@@ -20,18 +22,19 @@ async def reject_unexpected_parameters(request: Request) -> None:
     A dependency of every route.
 
     Raises:
-        RequestValidationError: names each such parameter.
+        RequestValidationError: names such parameters, at most 50.
     """
     route = request.scope.get("route")
     if not request.scope["query_string"] or not isinstance(route, APIRoute):
         return
     counts = Counter(name for name, _ in request.query_params.multi_items())
     known = {field.alias: field for field in route.dependant.query_params}
-    errors = [
+    problems = (
         {"type": "unexpected_parameter", "loc": ("query", name), "msg": message}
         for name, count in counts.items()
         for message in _problems(name, count, known)
-    ]
+    )
+    errors = list(islice(problems, MAX_PROBLEMS))
     if errors:
         raise RequestValidationError(errors)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -48,6 +49,8 @@ PATTERNS: Mapping[str, str] = {
     CANVAS: "must be width and height in pixels, such as 1280x720",
     INPUT_URL: "must be an http or https URL, or a data: URL",
 }
+# Problems in an answer: describing the thousands that fit into a request takes seconds.
+MAX_PROBLEMS = 50
 # Values up to this length are repeated in the message.
 MAX_SHOWN = 40
 
@@ -55,7 +58,7 @@ MAX_SHOWN = 40
 def field_problems(
     errors: Iterable[Any], whole: str, model: type[BaseModel] | None = None
 ) -> list[dict[str, Any]]:
-    """Convert pydantic's errors to one entry per field; errors of no field name the `whole`.
+    """Convert pydantic's first 50 errors to one entry each; errors of no field name the `whole`.
 
     Args:
         model: the model that was validated; unknown fields are answered with its nearest field.
@@ -65,7 +68,7 @@ def field_problems(
             "field": ".".join(str(step) for step in error["loc"]) or whole,
             "detail": _words(error) + _hint(error, model),
         }
-        for error in errors
+        for error in islice(errors, MAX_PROBLEMS)
     ]
 
 

@@ -116,12 +116,15 @@ def test_gateway_may_open_as_many_descriptors_as_the_system_allows(service: Serv
 
 
 def test_gateway_answers_while_half_requests_stand_and_closes_them(service: Service) -> None:
+    before = memory_mib(service)
     with ExitStack() as clients:
         opened = [clients.enter_context(closing(connect(service))) for _ in range(HALF_REQUESTS)]
         for client in opened:
             client.sendall(HEAD)
         for _ in range(20):
             assert httpx.get(f"{service.http.base_url}/healthz", timeout=GUARD_S).is_success
+        growth = memory_mib(service) - before
+        print(f"\ngrowth with {HALF_REQUESTS} half requests: {growth:.1f} MiB")
         text = service.http.get("/metrics").text
         match = re.search(r"^tcan_http_connections (\S+)", text, re.MULTILINE)
         assert match is not None and float(match[1]) >= HALF_REQUESTS

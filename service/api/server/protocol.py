@@ -235,7 +235,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Read what the client still sends for a moment, and close the connection."""
         self._finish_head()
         self._is_lingering = True
-        self.headers = []
+        # They may hold thousands of headers.
+        self.headers, self.scope = [], {}  # type: ignore[typeddict-item]
         if not self.transport.is_closing():
             self.transport.write_eof()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
+from service.submission.field_problems import MAX_PROBLEMS
+
 
 @pytest.mark.parametrize(
     ("path", "name"),
@@ -47,3 +49,9 @@ def test_unknown_parameter_is_refused_with_the_nearest_name(client: TestClient) 
         [error] = problem["errors"]
         assert error["field"] == f"query.{field}"
         assert says in error["detail"]
+
+
+def test_problems_of_many_parameters_are_not_all_listed(client: TestClient) -> None:
+    answer = client.get("/healthz?" + "&".join(f"x{number}" for number in range(5000)))
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == MAX_PROBLEMS
