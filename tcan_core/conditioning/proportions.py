@@ -23,7 +23,7 @@ _TYPICAL_BY_PART = {
 }
 # Nose-neck lengths per size of the figures with the smallest heads among drawn ones. Real adults
 # have a smaller head; so their size is measured by their long bones, that of others by the head.
-_SMALLEST_HEAD = 0.57
+_SMALLEST_HEAD = 0.545
 
 
 def _part(joint: Joint) -> str:
@@ -61,5 +61,7 @@ def head_unit(lengths: Floats, usable: Bools) -> float:
     Returns:
         Pixels; NaN if neither is known.
     """
-    known = np.where(usable, lengths, np.nan)
-    return float(np.fmax(known[Joint.NOSE], _SMALLEST_HEAD * body_size(known)))
+    head = lengths[Joint.NOSE] if usable[Joint.NOSE] else np.nan
+    bones = [bone for bone in LONG_BONES if usable[bone]]
+    size = lengths[bones].sum() / TYPICAL[bones].sum() if bones else np.nan
+    return float(np.fmax(head, _SMALLEST_HEAD * size))
