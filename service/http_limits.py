@@ -64,4 +64,12 @@ class HttpLimits(BaseModel):
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
+    words = (word.strip() for word in text.split(","))
+    return tuple(_network(word) for word in words if word)
+
+
+def _network(word: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(word)
+    except ValueError as error:
+        raise ValueError(f"{error}; give addresses and networks like 10.2.0.0/16") from error

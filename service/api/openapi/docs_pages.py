@@ -74,7 +74,8 @@ def _policy(page: bytes, service: str) -> str:
             "default-src 'none'",
             f"script-src 'self' {scripts}",
             "style-src 'self' 'unsafe-inline'",  # Swagger UI sets styles of elements
-            "img-src 'self' data:",
+            "img-src 'self' data: blob:",  # icons, and results that are shown
+            "media-src blob:",
             f"connect-src 'self' {service}".rstrip(),
             "base-uri 'none'",
             "form-action 'none'",

@@ -11,8 +11,10 @@ from service.api.server.refusals import Refusal
 from service.http_limits import HttpLimits
 from service.telemetry.metrics import GatewayMetrics
 
-# Descriptors for the stores, callers' URLs, files and child processes.
+# Descriptors for the stores, webhooks and child processes.
 RESERVED_DESCRIPTORS = 256
+# A connection, and a file or an outgoing connection of its request.
+DESCRIPTORS_EACH = 2
 # Bytes of all incomplete heads together.
 MAX_UNFINISHED_BYTES = 32 * 1024 * 1024
 IPV6_PREFIX = 64
@@ -39,7 +41,7 @@ class Connections:
 
     def __init__(self, limits: HttpLimits, metrics: GatewayMetrics) -> None:
         self.limits = limits
-        self.limit = min(limits.connections, available_descriptors())
+        self.limit = min(limits.connections, allowed_by_descriptors())
         self.unfinished_bytes = 0
         self._address_limit = min(limits.connections_per_address, max(1, self.limit * 3 // 4))
         self._proxies = limits.trusted_networks
@@ -103,9 +105,9 @@ class Connections:
         return str(parsed)
 
 
-def available_descriptors() -> int:
+def allowed_by_descriptors() -> int:
     """Return how many connections the process's descriptors allow, at least one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return 1_000_000
-    return max(1, soft - min(RESERVED_DESCRIPTORS, soft // 2))
+    return max(1, (soft - min(RESERVED_DESCRIPTORS, soft // 2)) // DESCRIPTORS_EACH)

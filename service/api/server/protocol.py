@@ -25,13 +25,13 @@ PIECE_BYTES = 16 * 1024
 # Requests that a client may send before the response to the first of them.
 MAX_PIPELINED = 8
 BODY_PERIOD_S = 30.0
-# Time in which a client must read some 48 KiB of a response that it is behind with.
+# A client that is behind with a response must read so much of it in this time.
 SEND_PERIOD_S = 60.0
+SEND_PERIOD_BYTES = 16 * 1024
 # What is read of a refused body, and for how long, so that its client reads the refusal: a
 # connection that is closed with unread bytes is reset.
 DRAIN_BYTES = 256 * 1024
 DRAIN_S = 1.0
-CLOSE_S = 10.0
 
 
 class HeadError(Exception):
@@ -150,10 +150,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body:
             self._linger()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request."""
-        self._refuse(Refusal.MALFORMED)
-
     # Limits
 
     def _parse(self, piece: bytes) -> None:
@@ -184,12 +180,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         The first is another one as soon as the client makes progress.
         """
         cycle, count = self.cycle, self._request_count
+        unread = self.transport.get_write_buffer_size() // SEND_PERIOD_BYTES
         if self.transport.is_closing():
-            return ("close",), CLOSE_S
+            return ("close", unread), SEND_PERIOD_S
         if self._is_lingering:
             return ("drain", count), DRAIN_S
         if self.flow.write_paused:
-            return ("send", self._resume_count), SEND_PERIOD_S
+            return ("send", self._resume_count, unread), SEND_PERIOD_S
         if cycle is None or cycle.response_complete:
             return ("head", count), self._head_timeout_s
         if cycle.more_body and not self.flow.read_paused:

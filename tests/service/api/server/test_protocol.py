@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.api.app import create_app
-from service.api.server.connections import Connections, available_descriptors
+from service.api.server.connections import Connections, allowed_by_descriptors
 from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S, SEND_PERIOD_S
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
 from service.api.server.server import GatewayServer
@@ -373,6 +373,6 @@ def test_addresses_of_a_network_count_together() -> None:
 
 
 def test_descriptors_for_upkeep_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for soft, expected in ((1024, 768), (20_000, 19_744), (100, 50)):
+    for soft, expected in ((1024, 384), (20_000, 9872), (100, 25)):
         monkeypatch.setattr("resource.getrlimit", lambda _, s=soft: (s, s))
-        assert available_descriptors() == expected
+        assert allowed_by_descriptors() == expected
