@@ -38,6 +38,8 @@ class ServiceStats(NamedTuple):
         pending_messages: webhook messages still to be delivered.
         overdue_s: time since the first of them was due.
         workers: live workers.
+        stored_jobs: jobs in the store, ended ones included.
+        expired_jobs: those of them that are still to be erased.
     """
 
     queues: dict[Queue, QueueDepth]
@@ -45,3 +47,5 @@ class ServiceStats(NamedTuple):
     pending_messages: int
     overdue_s: float
     workers: list[WorkerInfo]
+    stored_jobs: int
+    expired_jobs: int

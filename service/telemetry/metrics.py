@@ -106,6 +106,10 @@ class _Families(Collector):
         yield GaugeMetricFamily("tcan_webhooks_due", "Webhook messages to be delivered.", due)
         overdue_help = "How long the first pending webhook message has been due."
         yield GaugeMetricFamily("tcan_webhooks_overdue_seconds", overdue_help, overdue_s)
+        stored_help = "Jobs in the store, ended ones included."
+        yield GaugeMetricFamily("tcan_jobs_stored", stored_help, self.stats.stored_jobs)
+        expired_help = "Jobs whose retention time has passed, still to be erased."
+        yield GaugeMetricFamily("tcan_jobs_expired", expired_help, self.stats.expired_jobs)
         readers_help = "Open event streams of this gateway."
         yield GaugeMetricFamily("tcan_event_readers", readers_help, self.readers)
 

@@ -1,6 +1,6 @@
 """How the cost of the service's work grows with what it holds: jobs, callers, leases, readers.
 
-    PYTHONPATH=. python docs/benchmarks/service/growth.py [--sizes 100,1000,10000] [--rounds 5]
+    PYTHONPATH=. python docs/benchmarks/service/growth.py [--sizes 100,1000,10000] [--rounds 7]
         [--only cancel,expire] [--count]
 
 Each row fills a Valkey for each size, then does the same work in each of them in turn. A script
@@ -48,7 +48,7 @@ def read_options() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="100,1000,10000")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help=f"some of {','.join(ROWS)}")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--count", action="store_true", help="count the commands of scripts")

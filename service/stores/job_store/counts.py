@@ -27,8 +27,8 @@ def service_stats() -> Command[ServiceStats]:
     return Command("service_stats", {"queues": list(Queue)}, _stats)
 
 
-def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> ServiceStats:
-    depths, pairs, pending, overdue_ms, texts = reply
+def _stats(reply: tuple[list[Depth], list[str], int, int, list[str], int, int]) -> ServiceStats:
+    depths, pairs, pending, overdue_ms, texts, stored, expired = reply
     workers = [WorkerInfo.model_validate_json(text) for text in texts]
     return ServiceStats(
         {
@@ -44,6 +44,8 @@ def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Service
         pending,
         overdue_ms / 1000,
         workers,
+        stored,
+        expired,
     )
 
 

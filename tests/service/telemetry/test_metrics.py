@@ -138,6 +138,18 @@ def test_metrics_count_webhook_attempts(client: TestClient, jobs: JobStore) -> N
     assert Metrics(client)("tcan_webhooks_due") == 1
 
 
+def test_metrics_count_stored_and_expired_jobs(client: TestClient, jobs: JobStore) -> None:
+    assert Metrics(client)("tcan_jobs_stored") == 0
+    for job_id in ("a", "b"):
+        jobs.run(commands.create(job_id, JobParams(), INPUTS))
+        jobs.run(commands.cancel(job_id))
+    # The sweeper of this gateway must not be the one that erases it.
+    jobs.redis.set("tcan:role:sweeper", "another", px=3_600_000)
+    jobs.redis.zadd("tcan:expiries", {"a": 0})
+    metrics = Metrics(client)
+    assert (metrics("tcan_jobs_stored"), metrics("tcan_jobs_expired")) == (2, 1)
+
+
 def test_requests_are_counted_by_route_and_get_an_id(client: TestClient) -> None:
     client.get("/jobs/one")
     answer = client.get("/jobs/two", headers={"X-Request-Id": "mine-1"})

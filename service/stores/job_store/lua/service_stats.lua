@@ -1,7 +1,7 @@
--- requires: records, lanes, queues, leases, counters, deliveries, workers
+-- requires: records, schedules, lanes, queues, leases, counters, deliveries, workers
 -- Returns, for each of `queues`: waiting jobs, the workers of leased jobs, for each priority class waiting jobs and the age of the
 -- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
--- how many ms the first has been due, and descriptions of live workers.
+-- how many ms the first has been due, descriptions of live workers, the number of stored jobs, and that of expired ones.
 local holders = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue = get(id, 'queue')
@@ -33,4 +33,6 @@ local workers = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', alive_workers_key, '(' .. now, '+inf')) do
   workers[#workers + 1] = redis.call('HGET', all_workers_key, id) or nil
 end
-return {queues, redis.call('HGETALL', counters_key), pending, first[2] and math.max(0, now - first[2]) or 0, workers}
+local stored, expired = redis.call('ZCARD', jobs_key(everyone)), redis.call('ZCOUNT', expiries_key, '-inf', now)
+return {queues, redis.call('HGETALL', counters_key), pending, first[2] and math.max(0, now - first[2]) or 0, workers, stored,
+  expired}
