@@ -64,6 +64,16 @@ def keep_at_it(jobs: JobStore) -> int:
     return steps
 
 
+def lease_all(jobs: JobStore, many: int) -> Command[Any]:
+    """Create and claim jobs; return the command that reclaims those with expired leases."""
+    make(jobs, many)
+    for n in range(many):
+        jobs.run(commands.claim(str(n), PREPARE, "w", LEASE_MS))
+    reclaim = commands.reclaim_expired(3)
+    assert jobs.run(reclaim) == []
+    return reclaim
+
+
 def turns(jobs: JobStore, job_ids: list[str]) -> list[int]:
     """Return the virtual starts of waiting jobs, which the record and each set agree on."""
     found = []
@@ -112,21 +122,13 @@ def test_reconciler_ends_all_jobs_past_their_deadline_in_steps(
 
 
 def test_lost_leases_are_reclaimed_in_steps(jobs: JobStore, clock: Clock) -> None:
-    make(jobs, 60)
-    for n in range(60):
-        jobs.run(commands.claim(str(n), PREPARE, "w", LEASE_MS))
-    reclaim = commands.reclaim_expired(3)
-    assert jobs.run(reclaim) == []
+    reclaim = lease_all(jobs, 60)
     clock.now_ms += 2 * LEASE_MS
     assert [len(jobs.run(reclaim)) for _ in range(4)] == [25, 25, 10, 0]
 
 
 def test_leases_after_an_outage_are_all_extended(jobs: JobStore, clock: Clock) -> None:
-    make(jobs, 60)
-    for n in range(60):
-        jobs.run(commands.claim(str(n), PREPARE, "w", LEASE_MS))
-    reclaim = commands.reclaim_expired(3)
-    assert jobs.run(reclaim) == []
+    reclaim = lease_all(jobs, 60)
     clock.now_ms += 60_000
     assert [jobs.run(reclaim) for _ in range(3)] == [[], [], []]
     assert jobs.redis.zcount("tcan:leases", clock.now_ms, "+inf") == 60

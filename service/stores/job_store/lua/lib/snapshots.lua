@@ -65,7 +65,8 @@ local function jobs_before(id)
   end
   local rows, num_named, ready = {}, {}, nil
   for _, lane in ipairs(lanes_of(queue)) do
-    local before = count_before(lane.key, score, id)
+    local may_count = not preset or lane.preset == '' or lane.preset == preset
+    local before = may_count and count_before(lane.key, score, id) or 0
     if before > 0 then
       rows[#rows + 1] = {lane.key, before, lane.preset}
       if lane.preset ~= '' then num_named[lane.preset] = (num_named[lane.preset] or 0) + before end
