@@ -21,8 +21,9 @@ from PIL import Image
 
 from media.frame_writers import open_writer
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.conditioning.skeleton import OPENPOSE, draw_pose
 from tcan_core.errors import MediaError
+from tcan_core.models.weights.preset_sections import SkeletonStyle
 
 Map = NDArray[np.uint8]
 _ANY_RATE = Fraction(1)  # images in an archive have none
@@ -47,10 +48,11 @@ class DrawnPoseMaps:
 
     Args:
         poses: one per frame, at least one, all on one canvas.
+        style: the preset's.
     """
 
-    def __init__(self, poses: Sequence[Pose]) -> None:
-        self._poses = poses
+    def __init__(self, poses: Sequence[Pose], style: SkeletonStyle = OPENPOSE) -> None:
+        self._poses, self._style = poses, style
 
     def __len__(self) -> int:
         return len(self._poses)
@@ -62,7 +64,7 @@ class DrawnPoseMaps:
 
     def frame(self, index: int) -> Map:
         """Draw one frame, (height, width, 3) uint8 RGB; see `draw_pose`."""
-        return draw_pose(self._poses[index])
+        return draw_pose(self._poses[index], style=self._style)
 
 
 class StoredPoseMaps:

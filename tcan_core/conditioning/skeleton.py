@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from colorsys import hsv_to_rgb
-from math import atan2, degrees, hypot
+from math import atan2, degrees, floor, hypot, log2
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from media.poses.joints import LIMBS, NUM_JOINTS
 from media.poses.keypoints import Pose
+from tcan_core.models.weights.preset_sections import SkeletonStyle
 
 TRAINING_SIDE = 512
 STICK_HALF_WIDTH = 4.0
@@ -28,6 +29,9 @@ SUPERSAMPLED_BELOW = 256
 SUPERSAMPLING = 4
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
 _FILL = 0.5  # pixels by which cv2 fills discs beyond their radius when it counts in fractions
+# Half the width of a limb by its length: 1 below 5 pixels, 2 below 10, ... 8 from 320 on.
+FIRST_DOUBLING, MAX_LIMB_HALF_WIDTH = 2.5, 8
+OPENPOSE = SkeletonStyle()
 _FAR = 1e6  # pixels, outside every canvas
 
 # RGB; limb i and joint i take colour i.
@@ -63,12 +67,15 @@ FACE_COLOR = (255, 255, 255)
 Map = NDArray[np.uint8]
 
 
-def draw_pose(pose: Pose, canvas: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def draw_pose(
+    pose: Pose, canvas: tuple[int, int] | None = None, style: SkeletonStyle = OPENPOSE
+) -> NDArray[np.uint8]:
     """Draw one skeleton on black.
 
     Args:
         pose: joints with confidence 0 and their limbs are not drawn.
         canvas: (height, width) of the map, to which the pose is scaled; by default its own canvas.
+        style: the preset's.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -78,13 +85,16 @@ def draw_pose(pose: Pose, canvas: tuple[int, int] | None = None) -> NDArray[np.u
     half_width = zoom * max(MIN_HALF_WIDTH, STICK_HALF_WIDTH * min(height, width) / TRAINING_SIDE)
     scale = np.array([width / pose.canvas[1], height / pose.canvas[0]]) * zoom
     skeleton = np.zeros((height * zoom, width * zoom, 3), np.uint8)
-    _draw_limbs(skeleton, pose, scale, half_width)
+    unit = zoom * min(height, width) / TRAINING_SIDE if style.limb_width == "length" else None
+    _draw_limbs(skeleton, pose, scale, half_width, unit)
     _draw_joints(skeleton, pose, scale, half_width)
     for hand in (pose.hand_left, pose.hand_right):
-        if hand is not None:
+        if hand is not None and style.hands:
             _draw_hand(skeleton, hand, scale, half_width)
-    if pose.face is not None:
+    if pose.face is not None and style.face:
         _draw_points(skeleton, pose.face, scale, 0.75 * half_width, FACE_COLOR)
+    if style.swap_channels:
+        skeleton = np.ascontiguousarray(skeleton[..., ::-1])
     if zoom == 1:
         return skeleton
     return np.asarray(cv2.resize(skeleton, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -104,12 +114,29 @@ def draw_people(people: Sequence[Pose], canvas: tuple[int, int]) -> NDArray[np.u
     return combined
 
 
-def _draw_limbs(skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_width: float) -> None:
+def _draw_limbs(
+    skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_width: float, unit: float | None
+) -> None:
+    """Draw the limbs.
+
+    Args:
+        half_width: in pixels.
+        unit: pixels per pixel of a training map, for widths by length; None draws `half_width`.
+    """
     points = pose.keypoints * scale
     for (start, end), color in zip(LIMBS, COLORS, strict=False):
         if pose.detected[start] and pose.detected[end]:
             dim = tuple(int(LIMB_BRIGHTNESS * channel) for channel in color)
-            cv2.fillConvexPoly(skeleton, _limb_polygon(points[start], points[end], half_width), dim)
+            width = half_width
+            if unit is not None:
+                width = unit * _half_width_of(hypot(*(points[end] - points[start])) / unit)
+            cv2.fillConvexPoly(skeleton, _limb_polygon(points[start], points[end], width), dim)
+
+
+def _half_width_of(length: float) -> float:
+    """Return half the width of a limb by its length, both in pixels of a training map."""
+    doublings = floor(log2(max(length / FIRST_DOUBLING, 1)))
+    return float(min(1 + doublings, MAX_LIMB_HALF_WIDTH))
 
 
 def _limb_polygon(

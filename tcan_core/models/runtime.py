@@ -15,7 +15,7 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import nn
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.caches.pose_cache import install_pose_cache
+from tcan_core.models.caches.pose_cache import in_pose_cache, install_pose_cache
 from tcan_core.models.networks.attention import KernelName, SelfAttention, find_kernel
 from tcan_core.models.networks.reference_attention import ReferenceReader, ReferenceWriter
 from tcan_core.models.networks.tcan import Tcan
@@ -88,14 +88,25 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
         if options.fp8_weights:
             apply_layerwise_casting(network, torch.float8_e4m3fn, dtype, NOT_IN_FP8)
     nn.Module.to(tcan.codec.vae, options.codec_dtype)
+    if tcan.image_encoder is not None:
+        tcan.image_encoder.to(dtype)
     if options.tile_codec:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)
-    tcan.prompt_cache.enable()
-    tcan.pose_cache = install_pose_cache(tcan.controlnet)
+    if tcan.image_encoder is None:
+        tcan.prompt_cache.enable()
+    _cache_poses(tcan)
     if options.compile:
         _compile(tcan)
     return tcan
+
+
+def _cache_poses(tcan: Tcan) -> None:
+    """Cache the features of drawn poses, in the ControlNet or in the pose guider."""
+    if tcan.controlnet is not None:
+        tcan.pose_cache = install_pose_cache(tcan.controlnet)
+    elif tcan.pose_guider is not None:
+        tcan.pose_guider = tcan.pose_cache = in_pose_cache(tcan.pose_guider)
 
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:
@@ -121,7 +132,8 @@ def _tile(tcan: Tcan) -> None:
 def _compile(tcan: Tcan) -> None:
     """Compile layer by layer; each layer is one graph without control flow."""
     layers: list[nn.Module] = []
-    for network in (tcan.denoising_unet, tcan.controlnet):
+    controlnet = () if tcan.controlnet is None else (tcan.controlnet,)
+    for network in (tcan.denoising_unet, *controlnet):
         blocks: list[nn.Module] = [*network.down_blocks.children()]
         blocks += [network.mid_block]
         if isinstance(network, UNetMotionModel):

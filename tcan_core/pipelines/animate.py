@@ -165,6 +165,7 @@ class AnimatePipeline:
         with self.group.sync_errors():
             report(AnimateProgress("encode", 0, 1))
             ref_image_latents = self.encode(fit.to_model(image))
+            self.read_image(image)
             if self.preset.condition == "maps":
                 pose_maps = self._fitted_maps(pose_maps, fit)
             elif pose_maps is None or (pose_maps.size, len(pose_maps)) != (fit.padded, len(poses)):
@@ -191,6 +192,11 @@ class AnimatePipeline:
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
         with self._offloader.codec():
             return self.tcan.codec.encode(pixels)
+
+    def read_image(self, image: Frames) -> None:
+        """Read an image, (height, width, 3) uint8 RGB, as text if the preset has an encoder."""
+        with self._offloader.image_encoder():
+            self.tcan.read_image(image)
 
     def denoise(
         self,
@@ -226,7 +232,11 @@ class AnimatePipeline:
             DeepFeatureCache(settings.cache_interval, windows),
             is_canceled if self.group.world_size == 1 else None,
         )
-        schedule = NoiseSchedule(prediction_type=preset.prediction_type)
+        schedule = NoiseSchedule(
+            beta_schedule=preset.schedule.beta_schedule,
+            prediction_type=preset.prediction_type,
+            rescale_betas_zero_snr=preset.schedule.zero_terminal_snr,
+        )
         loop = DenoisingLoop(
             predict,
             build_scheduler(

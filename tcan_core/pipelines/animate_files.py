@@ -344,7 +344,7 @@ def render(
         maps = prepared.pose_maps
         if poses or maps is None:
             placed = pipeline.drawer.place(image, poses, source_pose, **settings.placing)
-            maps = DrawnPoseMaps(placed)
+            maps = DrawnPoseMaps(placed, pipeline.preset.skeleton)
         write_map_video(pose_path, maps, prepared.fps)
     return AnimateReport(
         frames=math.ceil(prepared.num_frames * stored.fps / prepared.fps),

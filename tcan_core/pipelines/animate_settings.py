@@ -7,7 +7,8 @@ from typing import Any, TypedDict, get_args
 
 from tcan_core.conditioning.root_motion import RootMotion
 from tcan_core.errors import ParameterError
-from tcan_core.models.weights.presets import Preset, SamplingDefaults
+from tcan_core.models.weights.preset_sections import SamplingDefaults
+from tcan_core.models.weights.presets import Preset
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind

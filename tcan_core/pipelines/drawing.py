@@ -77,7 +77,7 @@ class PoseDrawer:
 
     def draw(self, placed: Sequence[Pose], fit: Fit) -> DrawnPoseMaps:
         """Return the pose maps of poses in the image's canvas, in the model's size."""
-        return DrawnPoseMaps([fit.pose(pose) for pose in placed])
+        return DrawnPoseMaps([fit.pose(pose) for pose in placed], self.preset.skeleton)
 
     def pose_maps(
         self,

@@ -28,11 +28,26 @@ class Offloader:
         self._offload = offload
         self._on_device: Sequence[nn.Module] = ()
         tcan.to(host if offload else device)
+        if tcan.image_encoder is not None:
+            tcan.image_encoder.to(host)
         tcan.prompt = tcan.prompt.to(device)
 
     def codec(self) -> AbstractContextManager[None]:
         """Return a context for encoding and decoding images."""
         return self._only((self._tcan.codec,))
+
+    @contextmanager
+    def image_encoder(self) -> Iterator[None]:
+        """Context for encoding an image as text; the encoder is always on the host otherwise."""
+        encoder = self._tcan.image_encoder
+        if encoder is None:
+            yield
+            return
+        encoder.to(self._device)
+        try:
+            yield
+        finally:
+            encoder.to(self._host)
 
     def denoising(self) -> AbstractContextManager[None]:
         """Return a context for denoising windows."""

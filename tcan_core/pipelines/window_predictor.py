@@ -128,6 +128,8 @@ class WindowPredictor:
 
     def _read_reference(self, timestep: Tensor) -> None:
         """Read the reference at a timestep (), unless that was done already."""
+        if self.tcan.reference.timestep == "zero":
+            timestep = torch.zeros_like(timestep)
         if self._reference_timestep == float(timestep):
             return
         ref_image_latents = self.ref_image_latents.to(self.tcan.dtype)

@@ -27,13 +27,17 @@ class Architecture(NamedTuple):
 def architecture_of(preset: Preset) -> Architecture:
     """Return the digests of a preset; they do not depend on weights or LoRAs."""
     configs = preset.config_of
-    vae, text = configs["vae"], configs["text_encoder"]
+    vae, text = configs["vae"], configs.get("text_encoder")
     denoising = {name: configs.get(name, {}) for name in DENOISING}
+    if "pose_guider" in configs:
+        denoising["pose_guider"] = configs["pose_guider"]
     related = {
         "norm_grouping": preset.norm_grouping,
         "prompt_tokens": text.get("max_position_embeddings", 77) if text else 1,
         "latents": (vae["latent_channels"], len(vae["block_out_channels"]), vae.get("patch_size")),
     }
+    if preset.text == "image" or preset.reference.blocks == "all":  # guidance shares no encoder
+        related |= {"text": preset.text, "reference": preset.reference.blocks}
     return Architecture(_digest(denoising | related), _digest(vae))
 
 

@@ -132,8 +132,8 @@ class Stage2:
     def export(self, folder: Path) -> None:
         """Write motion_modules.safetensors and controlnet_motion_modules.safetensors."""
         for part, network in (
-            (UNET_MOTION, self.tcan.denoising_unet),
-            (CONTROLNET_MOTION, self.tcan.controlnet),
+            (UNET_MOTION, self.trained["denoising_unet"]),
+            (CONTROLNET_MOTION, self.trained["controlnet"]),
         ):
             export_part(folder / f"{part}.safetensors", motion_state(network))
 

@@ -1,4 +1,4 @@
-"""A cache of the ControlNet's features of drawn poses: a frame's pose is the same at every step.
+"""A cache of the features of drawn poses: a frame's pose is the same at every step.
 
 Features are stored in host memory, so that a longer video takes no more device memory. Either all
 frames of a video are cached, or none if they exceed the limit: of a longer video, every entry would
@@ -18,7 +18,7 @@ MAX_BYTES = 32 * 2**20
 
 
 class PoseCache(nn.Module):
-    """A ControlNet's condition embedding, with a cache of one video's frames.
+    """A ControlNet's condition embedding or a pose guider, with a cache of one video's frames.
 
     Args:
         embedding: maps (batch, 3, height, width) to features (batch, channels, h, w).
@@ -74,10 +74,14 @@ def install_pose_cache(controlnet: nn.Module) -> PoseCache:
 
     For inference only, since the weights' names change.
     """
-    embedding = controlnet.get_submodule("controlnet_cond_embedding")
+    cache = in_pose_cache(controlnet.get_submodule("controlnet_cond_embedding"))
+    controlnet.register_module("controlnet_cond_embedding", cache)
+    return cache
+
+
+def in_pose_cache(embedding: nn.Module) -> PoseCache:
+    """Return a network of pose maps in a cache; an existing cache is cleared."""
     if isinstance(embedding, PoseCache):
         embedding.begin(0)
         return embedding
-    cache = PoseCache(embedding)
-    controlnet.register_module("controlnet_cond_embedding", cache)
-    return cache
+    return PoseCache(embedding)

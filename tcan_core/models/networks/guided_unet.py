@@ -1,9 +1,10 @@
 """The denoising UNet in two parts, so that guidance computes the encoder only once.
 
-The conditional and the unconditional pass differ only in the reference, which enters at the mid
-block. The encoder (first convolution, down blocks and their motion modules) is therefore run once
-for both, the decoder (mid block and up blocks) for each. The decoder's deep part, all but the last
-up block, may be replaced by cached features of an earlier step; see `deep_features`.
+In TCAN's arrangement the conditional and the unconditional pass differ only in the reference, which
+enters at the mid block. The encoder (first convolution, down blocks and their motion modules) is
+therefore run once for both, the decoder (mid block and up blocks) for each. The decoder's deep
+part, all but the last up block, may be replaced by cached features of an earlier step; see
+`deep_features`.
 """
 
 from __future__ import annotations
@@ -54,16 +55,18 @@ class EncoderOutput:
             mid_residual=mid_residual,
         )
 
-    def repeat(self) -> EncoderOutput:
-        """Return it twice along the batch, for the unconditional and the conditional pass."""
+    def repeat(self, copies: int) -> EncoderOutput:
+        """Return several copies along the batch, for predictions that share a pass."""
+        if copies == 1:
+            return self
         mid = self.mid_residual
         return EncoderOutput(
-            _repeat(self.hidden_states),
-            tuple(map(_repeat, self.skips)),
-            _repeat(self.time),
-            _repeat(self.text),
+            repeat_rows(self.hidden_states, copies),
+            tuple(repeat_rows(skip, copies) for skip in self.skips),
+            repeat_rows(self.time, copies),
+            repeat_rows(self.text, copies),
             self.num_frames,
-            None if mid is None else _repeat(mid),
+            None if mid is None else repeat_rows(mid, copies),
         )
 
 
@@ -72,6 +75,7 @@ def run_encoder(
     latents: Tensor,
     timestep: Tensor,
     text: Tensor,
+    pose_features: Tensor | None = None,
     *,
     deep: bool = True,
 ) -> EncoderOutput:
@@ -81,6 +85,7 @@ def run_encoder(
         latents: (b, c, f, h, w), noisy.
         timestep: (b,).
         text: (b * f, tokens, dim).
+        pose_features: a pose guider's, (b * f, channels, h, w), added after the convolution.
         deep: False runs the first down block only, which is all that the last up block needs.
     """
     num_frames = latents.shape[2]
@@ -88,6 +93,8 @@ def run_encoder(
     time = unet.time_embedding(unet.time_proj(timestep).to(latents.dtype))
     time = time.repeat_interleave(num_frames, dim=0)
     hidden = unet.conv_in(latents.transpose(1, 2).flatten(0, 1))
+    if pose_features is not None:
+        hidden = hidden + pose_features
     skips: tuple[Tensor, ...] = (hidden,)
     for block in unet.down_blocks if deep else unet.down_blocks[:1]:
         hidden, outputs = block(
@@ -162,8 +169,9 @@ def _up_inputs(
     }
 
 
-def _repeat(part: Tensor) -> Tensor:
-    return torch.cat([part, part])
+def repeat_rows(part: Tensor, copies: int) -> Tensor:
+    """Return several copies along the batch."""
+    return torch.cat([part] * copies)
 
 
 def _text(block: Any, text: Tensor) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
 """Reference attention: the denoising UNet attends to features of the source image.
 
-The reference UNet writes the input of each self-attention of its mid and up blocks (after the layer
-norm) into a bank. The same self-attention of the denoising UNet computes keys and values from its
-own tokens and the bank's, both with its own projections, LoRA included; queries come from its own
-tokens.
+The reference UNet writes the input of each self-attention of its mid and up blocks, or of all
+blocks, into a bank (after the layer norm). The same self-attention of the denoising UNet computes
+keys and values from its own tokens and the bank's, both with its own projections, LoRA included;
+queries come from its own tokens.
 
 Source: TCAN, arXiv 2407.09012, appearance UNet (`appearance_encoder` in the official code).
 """
@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor, nn
 
 from tcan_core.models.networks.attention import Kernel, merge_heads, split_heads
+
+Blocks = Literal["mid_up", "all"]
 
 
 class ReferenceReadError(Exception):
@@ -162,27 +165,32 @@ def _with_reference(own: Tensor, reference: Tensor) -> Tensor:
 
 
 def connect_reference(
-    reference_unet: nn.Module, denoising_unet: nn.Module, kernel: Kernel | None = None
+    reference_unet: nn.Module,
+    denoising_unet: nn.Module,
+    kernel: Kernel | None = None,
+    blocks: Blocks = "mid_up",
 ) -> ReferenceBank:
-    """Install writers and readers on self-attentions of mid and up blocks; return their bank."""
-    written = _self_attentions(reference_unet)
+    """Install writers and readers on the self-attentions of these blocks; return their bank."""
+    written = _self_attentions(reference_unet, blocks)
     bank = ReferenceBank(last=written[-1])
     _install(reference_unet, {name: ReferenceWriter(bank, name) for name in written})
     _install(
         denoising_unet,
-        {name: ReferenceReader(bank, name, kernel) for name in _self_attentions(denoising_unet)},
+        {
+            name: ReferenceReader(bank, name, kernel)
+            for name in _self_attentions(denoising_unet, blocks)
+        },
     )
     return bank
 
 
-def _self_attentions(unet: nn.Module) -> list[str]:
-    """Return the names of self-attentions of mid and up blocks, sorted: their order in a pass."""
+def _self_attentions(unet: nn.Module, blocks: Blocks) -> list[str]:
+    """Return the names of self-attentions, sorted: their order in a pass."""
+    beginnings = ("mid_block", "up_blocks") + (("down_blocks",) if blocks == "all" else ())
     return sorted(
         name
         for name in unet.attn_processors  # type: ignore[union-attr]
-        if name.startswith(("mid_block", "up_blocks"))
-        and "motion_modules" not in name
-        and "attn1" in name
+        if name.startswith(beginnings) and "motion_modules" not in name and "attn1" in name
     )
 
 

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.models.caches.deep_features import DeepFeatures
@@ -18,10 +20,13 @@ from tcan_core.models.caches.pose_cache import PoseCache
 from tcan_core.models.networks.attention import Kernel, PromptCache, connect_prompt
 from tcan_core.models.networks.guided_unet import (
     CheckCanceled,
+    EncoderOutput,
     count_last_skips,
+    repeat_rows,
     run_decoder,
     run_encoder,
 )
+from tcan_core.models.networks.image_encoder import ImageEncoder
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.networks.reference_attention import ReferenceBank, connect_reference
 from tcan_core.models.networks.temperature import (
@@ -30,6 +35,7 @@ from tcan_core.models.networks.temperature import (
     connect_temporal,
 )
 from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.preset_sections import ReferenceUse
 
 # The ControlNet's residuals: of the skips, and of the mid block unless only some are computed.
 Residuals = tuple[list[Tensor], Tensor | None]
@@ -44,7 +50,12 @@ class Tcan:
     without (stage 1); without them every frame is predicted alone.
 
     Attributes:
-        prompt: (1, tokens, dim), the embedding of the empty prompt.
+        prompt: (1, tokens, dim), the embedding of the empty prompt, or with an image encoder that
+            of the current image.
+        pose_guider: takes the ControlNet's place: its features of pose maps are added after the
+            UNet's first convolution.
+        image_encoder: see `read_image`; None for a prompt.
+        reference: where and when the reference is read.
         serial_guidance: whether the unconditional and the conditional prediction pass the UNet's
             decoder one after the other: half of its activations, and a little more time.
     """
@@ -52,8 +63,11 @@ class Tcan:
     codec: ImageCodec
     denoising_unet: UNet2DConditionModel | UNetMotionModel
     reference_unet: UNet2DConditionModel
-    controlnet: ControlNetModel | TemporalControlNet
+    controlnet: ControlNetModel | TemporalControlNet | None
     prompt: Tensor
+    pose_guider: nn.Module | None = None
+    image_encoder: ImageEncoder | None = None
+    reference: ReferenceUse = field(default_factory=ReferenceUse)
     serial_guidance: bool = False
     kernel: Kernel = field(default_factory=Kernel)
     bank: ReferenceBank = field(init=False)
@@ -62,11 +76,12 @@ class Tcan:
     pose_cache: PoseCache | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        unet, controlnet = self.denoising_unet, self.controlnet
-        self.bank = connect_reference(self.reference_unet, unet, self.kernel)
+        unet, blocks = self.denoising_unet, self.reference.blocks
+        self.bank = connect_reference(self.reference_unet, unet, self.kernel, blocks)
         self.temperature = connect_temperature(unet, self.kernel)
-        connect_temporal(controlnet, self.kernel)
-        self.prompt_cache = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
+        if self.controlnet is not None:
+            connect_temporal(self.controlnet, self.kernel)
+        self.prompt_cache = connect_prompt(self.denoising_networks, self.kernel)
 
     @property
     def has_motion(self) -> bool:
@@ -79,14 +94,22 @@ class Tcan:
         return isinstance(self.controlnet, TemporalControlNet)
 
     @property
+    def shares_encoder(self) -> bool:
+        """True if the guidance halves do not differ in the denoising UNet's encoder."""
+        return self.image_encoder is None and self.reference.blocks == "mid_up"
+
+    @property
     def networks(self) -> tuple[nn.Module, ...]:
-        """Codec, denoising UNet, reference UNet and ControlNet."""
-        return self.codec, self.denoising_unet, self.reference_unet, self.controlnet
+        """Codec, denoising networks, and the image encoder if there is one."""
+        encoder = () if self.image_encoder is None else (self.image_encoder,)
+        return self.codec, *self.denoising_networks, *encoder
 
     @property
     def denoising_networks(self) -> tuple[nn.Module, ...]:
-        """Denoising UNet, reference UNet and ControlNet."""
-        return self.denoising_unet, self.reference_unet, self.controlnet
+        """Denoising UNet, reference UNet, and ControlNet or pose guider."""
+        others = (self.controlnet, self.pose_guider)
+        networks = (network for network in others if network is not None)
+        return self.denoising_unet, self.reference_unet, *networks
 
     @property
     def dtype(self) -> torch.dtype:
@@ -103,7 +126,8 @@ class Tcan:
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass instead of storing them."""
         for network in (self.denoising_unet, self.reference_unet, self.controlnet):
-            network.enable_gradient_checkpointing()
+            if network is not None:
+                network.enable_gradient_checkpointing()
 
     @contextmanager
     def one_video(self) -> Iterator[None]:
@@ -114,13 +138,18 @@ class Tcan:
             self.bank.clear()
             self.temperature.maps = None
 
+    def read_image(self, image: NDArray[np.uint8]) -> None:
+        """Set the embedding of an image, (height, width, 3) uint8 RGB, in place of a prompt's."""
+        if self.image_encoder is not None:
+            self.prompt = self.image_encoder.embed(image)[None, None].to(self.prompt)
+
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Fill the bank from the clean latents of source images.
 
         Args:
             ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance;
                 without sources the bank stays empty.
-            timestep: (sources,), that of the noisy latents to predict.
+            timestep: (sources,), that of the noisy latents to predict, or zero; see `reference`.
         """
         prompt = self.prompt.expand(len(ref_image_latents), -1, -1)
         with self.bank.reading():
@@ -158,35 +187,51 @@ class Tcan:
         unet, rows = self.denoising_unet, latents.shape[0] * latents.shape[2]
         if not isinstance(unet, UNetMotionModel):
             return self._predict_images(latents, timestep, pose_maps, guidance_scale)
-        cached = [] if deep is None else deep.tensors
-        encoded = run_encoder(unet, latents, timestep, self._text(latents), deep=not cached)
+        cached = [] if deep is None else list(deep.tensors)
+        guide = None if self.pose_guider is None else self.pose_guider(_as_images(pose_maps))
+
+        def encode(copies: int, uncond_rows: int) -> EncoderOutput:
+            self.bank.uncond_rows = uncond_rows
+            return run_encoder(
+                unet,
+                repeat_rows(latents, copies),
+                repeat_rows(timestep, copies),
+                self._text(copies * rows, uncond_rows),
+                None if guide is None else repeat_rows(guide, copies),
+                deep=not cached,
+            )
+
+        shared = encode(1, 0) if self.shares_encoder else None
         check_canceled()
-        count = count_last_skips(unet) if cached else None
-        if control is None:
-            control = partial(self.control, latents, timestep, pose_maps)
-        encoded = encoded.add(*control(count))
-        if guidance_scale == 1:
-            passes = [(encoded, 0)]
-        elif self.serial_guidance:
-            passes = [(encoded, rows), (encoded, 0)]
-        else:
-            passes = [(encoded.repeat(), rows)]
-            cached = [torch.cat(cached)] if cached else []
+        residuals: Residuals | None = None
+        if self.controlnet is not None:
+            control = control or partial(self.control, latents, timestep, pose_maps)
+            residuals = control(count_last_skips(unet) if cached else None)
         features: list[Tensor] = []
         predictions: list[Tensor] = []
-        for index, (inputs, uncond_rows) in enumerate(passes):
+        for copies, uncond_rows in self._passes(rows, guidance_scale):
+            encoded = encode(copies, uncond_rows) if shared is None else shared.repeat(copies)
+            if residuals is not None:
+                encoded = encoded.add(*_repeated(residuals, copies))
             self.bank.uncond_rows = uncond_rows
-            cached_hidden = cached[index] if cached else None
-            hidden, prediction = run_decoder(unet, inputs, cached_hidden, check_canceled)
-            copies = len(hidden) // rows  # 2 if both predictions share a pass
+            own, cached = cached[:copies], cached[copies:]
+            hidden, prediction = run_decoder(
+                unet, encoded, torch.cat(own) if own else None, check_canceled
+            )
             features += hidden.chunk(copies)
             predictions += prediction.chunk(copies)
-        if deep is not None and not cached:
+        if deep is not None and not deep.tensors:
             deep.tensors = features
         if guidance_scale == 1:
             return predictions[0]
         unconditional, conditional = predictions
         return unconditional + guidance_scale * (conditional - unconditional)
+
+    def _passes(self, rows: int, guidance_scale: float) -> list[tuple[int, int]]:
+        """Return the passes of a prediction: copies of the rows, and unconditional rows in them."""
+        if guidance_scale == 1:
+            return [(1, 0)]
+        return [(1, rows), (1, 0)] if self.serial_guidance else [(2, rows)]
 
     def _predict_images(
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float
@@ -220,7 +265,8 @@ class Tcan:
             `count` the latter is None.
         """
         frames = latents.shape[2]
-        maps, text = _as_images(pose_maps), self._text(latents)
+        assert self.controlnet is not None
+        maps, text = _as_images(pose_maps), self._text(latents.shape[0] * frames)
         if isinstance(self.controlnet, TemporalControlNet):
             residuals: Residuals = self.controlnet(latents, timestep, text, maps, count)
             return residuals
@@ -248,7 +294,7 @@ class Tcan:
         """
         frames = latents.shape[2]
         common = {
-            "encoder_hidden_states": self._text(latents),
+            "encoder_hidden_states": self._text(latents.shape[0] * frames),
             "down_block_additional_residuals": residuals,
             "mid_block_additional_residual": mid_residual,
             "return_dict": False,
@@ -261,8 +307,20 @@ class Tcan:
         )[0]
         return torch.unflatten(images, 0, (-1, frames)).transpose(1, 2)
 
-    def _text(self, latents: Tensor) -> Tensor:
-        return self.prompt.expand(latents.shape[0] * latents.shape[2], -1, -1)
+    def _text(self, rows: int, uncond_rows: int = 0) -> Tensor:
+        """Return what cross-attention sees, (rows, tokens, dim); the unconditional rows first."""
+        text = self.prompt.expand(rows, -1, -1)
+        if self.image_encoder is None or not uncond_rows:
+            return text
+        return torch.cat([torch.zeros_like(text[:uncond_rows]), text[uncond_rows:]])
+
+
+def _repeated(residuals: Residuals, copies: int) -> Residuals:
+    down, mid = residuals
+    if copies == 1:
+        return residuals
+    repeated_mid = None if mid is None else repeat_rows(mid, copies)
+    return [repeat_rows(residual, copies) for residual in down], repeated_mid
 
 
 def _as_images(video: Tensor) -> Tensor:

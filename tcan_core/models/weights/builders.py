@@ -8,13 +8,17 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet import (
+    ControlNetConditioningEmbedding,
+    ControlNetModel,
+)
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import MotionAdapter
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tcan_core.errors import ConfigError
+from tcan_core.models.networks.image_encoder import ImageEncoder
 from tcan_core.models.networks.pose_detector import build_pose_detector
 from tcan_core.models.networks.pose_embedding import PatchPoseEmbedding
 from tcan_core.models.networks.vae import ImageCodec
@@ -76,6 +80,16 @@ def build_controlnet(preset: Preset) -> ControlNetModel:
     return controlnet
 
 
+def build_pose_guider(preset: Preset) -> ControlNetConditioningEmbedding:
+    """Build the pose guider, which takes the ControlNet's place in some presets."""
+    return ControlNetConditioningEmbedding(**preset.parts["pose_guider"].config)
+
+
+def build_image_encoder(preset: Preset) -> ImageEncoder:
+    """Build the image encoder, whose embedding takes the prompt's place in some presets."""
+    return ImageEncoder(preset.parts["image_encoder"].config)
+
+
 def build_motion_adapter(preset: Preset) -> MotionAdapter:
     """Build the denoising UNet's motion modules."""
     adapter: MotionAdapter = MotionAdapter(**preset.parts["motion_modules"].config)
@@ -93,13 +107,13 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
         "norm_num_groups": config.get("motion_norm_num_groups", 32),
         "max_seq_length": preset.max_context_size,
         "norm_grouping": preset.norm_grouping,
-        **preset.parts["controlnet_motion_modules"].config,
+        **preset.config_of.get("controlnet_motion_modules", {}),
     }
 
 
 def build_text_encoder(preset: Preset) -> CLIPTextModel | None:
     """Build the text encoder, or return None if the preset uses a constant prompt embedding."""
-    config = preset.parts["text_encoder"].config
+    config = preset.config_of.get("text_encoder")
     return CLIPTextModel(CLIPTextConfig(**config)) if config else None
 
 
@@ -115,6 +129,8 @@ def build_part(preset: Preset, name: str) -> nn.Module | None:
         "denoising_unet": build_denoising_unet,
         "reference_unet": build_reference_unet,
         "controlnet": build_controlnet,
+        "pose_guider": build_pose_guider,
+        "image_encoder": lambda preset: build_image_encoder(preset).clip,
         "motion_modules": build_motion_adapter,
         "text_encoder": build_text_encoder,
         "pose_detector": build_pose_detector,
@@ -138,6 +154,7 @@ def empty_prompt(text_encoder: CLIPTextModel) -> Tensor:
 def constant_prompt(preset: Preset) -> Tensor:
     """Return the prompt embedding of a preset without a text encoder: (1, 1, dim), all ones.
 
-    TCAN's prompt is always empty, so a small preset can be trained with any constant instead.
+    TCAN's prompt is always empty, so a small preset can be trained with any constant instead. With
+    an image encoder it is a placeholder until an image is read.
     """
     return torch.ones(1, 1, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))

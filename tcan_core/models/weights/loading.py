@@ -11,7 +11,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
-from tcan_core.errors import WeightsError
+from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.models.networks.image_encoder import ImageEncoder
 from tcan_core.models.networks.lora import add_lora, load_lora, merge_lora
 from tcan_core.models.networks.motion import (
     TemporalControlNet,
@@ -25,7 +26,9 @@ from tcan_core.models.weights.builders import (
     build_codec,
     build_controlnet,
     build_denoising_unet,
+    build_image_encoder,
     build_motion_adapter,
+    build_pose_guider,
     build_preview_decoder,
     build_reference_unet,
     build_text_encoder,
@@ -103,10 +106,19 @@ def load_prompt(preset: Preset, folder: PartFolders = None) -> Tensor:
     A preset without a text encoder uses a constant instead.
     """
     text_encoder = build_text_encoder(preset)
-    if text_encoder is None:
+    if text_encoder is None or preset.text == "image":
         return constant_prompt(preset)
     load_strictly(text_encoder, read_part(preset, "text_encoder", folder), "text_encoder")
     return empty_prompt(text_encoder)
+
+
+def load_image_encoder(preset: Preset, folder: PartFolders = None) -> ImageEncoder | None:
+    """Build the image encoder, or return None if the text is a prompt."""
+    if preset.text != "image":
+        return None
+    encoder = build_image_encoder(preset)
+    load_strictly(encoder.clip, read_part(preset, "image_encoder", folder), "image_encoder")
+    return encoder
 
 
 def load_codec(preset: Preset, folder: PartFolders = None) -> ImageCodec:
@@ -134,17 +146,46 @@ def load_prior(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel]:
     """Build denoising UNet and ControlNet without motion modules and LoRA."""
-    unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
+    return load_base_unet(preset, folder), load_controlnet(preset, folder)
+
+
+def load_base_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
+    """Build the denoising UNet without motion modules and LoRA."""
+    unet = build_denoising_unet(preset)
     load_strictly(unet, read_part(preset, "denoising_unet", folder), "denoising_unet")
+    return unet
+
+
+def load_controlnet(preset: Preset, folder: PartFolders = None) -> ControlNetModel:
+    """Build the ControlNet without motion modules.
+
+    Raises:
+        ConfigError: the preset has none.
+        WeightsError: its weights are missing or do not fit.
+    """
+    if "controlnet" not in preset.parts:
+        raise ConfigError(
+            f"preset {preset.name} has no ControlNet, which training needs; use one such as sd15"
+        )
+    controlnet = build_controlnet(preset)
     load_strictly(controlnet, read_part(preset, "controlnet", folder), "controlnet")
-    return unet, controlnet
+    return controlnet
 
 
 def load_appearance(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
     """Build the model of stage 1: denoising UNet with merged LoRA, ControlNet, reference UNet."""
-    unet, controlnet = load_prior(preset, folder)
+    controlnet = load_controlnet(preset, folder)
+    unet, reference_unet = load_unets(preset, folder)
+    return unet, controlnet, reference_unet
+
+
+def load_unets(
+    preset: Preset, folder: PartFolders = None
+) -> tuple[UNet2DConditionModel, UNet2DConditionModel]:
+    """Build denoising UNet and reference UNet, with all LoRAs merged."""
+    unet = load_base_unet(preset, folder)
     reference_unet = build_reference_unet(preset)
     source = weights_source(preset, "reference_unet", folder) or "reference_unet"
     load_strictly(reference_unet, read_part(preset, source, folder), "reference_unet")
@@ -155,18 +196,21 @@ def load_appearance(
         merge_lora(unet)
         unload_merged(unet)
     merge_loras(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
-    return unet, controlnet, reference_unet
+    return unet, reference_unet
 
 
 def weights_source(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
     """Return the name of the part whose weights a part uses.
 
     Returns:
-        The part's own name, the name of its substitute, or None if the part is left out.
+        The part's own name, the name of its substitute, or None if the part is left out or the
+        preset does not have it.
 
     Raises:
         WeightsError: the part has no weights, and the preset does not allow that.
     """
+    if name not in preset.parts:
+        return None
     absent = preset.parts[name].absent
     if absent == REFUSE or has_part(preset, name, folder):
         find_part(preset, name, folder)
@@ -192,19 +236,35 @@ def load_tcan(
         motion: whether UNet and ControlNet have motion modules; False gives the model of stage 1.
         temporal_controlnet: False omits only the ControlNet's motion modules.
     """
-    unet, controlnet, reference_unet = load_appearance(preset, folder)
+    if not motion and "pose_guider" in preset.parts:
+        raise ConfigError(f"preset {preset.name} was trained with motion modules; keep them")
+    unet, reference_unet = load_unets(preset, folder)
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
-    temporal: ControlNetModel | TemporalControlNet = controlnet
     if motion:
         denoising_unet = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
         state = read_part(preset, "motion_modules", folder)
         load_motion_state(denoising_unet, state, "motion_modules")
-    if motion and temporal_controlnet:
-        temporal = load_temporal(preset, controlnet, folder)
+    controlnet: ControlNetModel | TemporalControlNet | None = None
+    pose_guider: nn.Module | None = None
+    if "pose_guider" in preset.parts:
+        pose_guider = build_pose_guider(preset)
+        load_strictly(pose_guider, read_part(preset, "pose_guider", folder), "pose_guider")
+    else:
+        controlnet = load_controlnet(preset, folder)
+        if motion and temporal_controlnet:
+            controlnet = load_temporal(preset, controlnet, folder)
     codec = load_codec(preset, folder)
     codec.preview_decoder = load_preview_decoder(preset, folder)
-    prompt = load_prompt(preset, folder)
-    tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
+    tcan = Tcan(
+        codec,
+        denoising_unet,
+        reference_unet,
+        controlnet,
+        load_prompt(preset, folder),
+        pose_guider,
+        load_image_encoder(preset, folder),
+        preset.reference,
+    )
     for network in tcan.networks:
         network.requires_grad_(False).eval()
     return tcan

@@ -15,7 +15,9 @@ from tcan_core.models.weights.builders import (
     build_codec,
     build_controlnet,
     build_denoising_unet,
+    build_image_encoder,
     build_motion_adapter,
+    build_pose_guider,
     build_reference_unet,
     controlnet_motion,
 )
@@ -31,9 +33,16 @@ def uninitialized_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tc
         unet = add_motion(
             build_denoising_unet(preset), build_motion_adapter(preset), preset.norm_grouping
         )
-        controlnet = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
+        controlnet, pose_guider = None, None
+        if "pose_guider" in preset.parts:
+            pose_guider = build_pose_guider(preset)
+        else:
+            temporal = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
+            controlnet = temporal.to(dtype)
         reference_unet, codec = build_reference_unet(preset), build_codec(preset)
-        tcan = Tcan(codec, unet, reference_unet, controlnet.to(dtype), _no_prompt(preset))
+        encoder = build_image_encoder(preset) if preset.text == "image" else None
+        nets = codec, unet, reference_unet, controlnet
+        tcan = Tcan(*nets, _no_prompt(preset), pose_guider, encoder, preset.reference)
     for network in tcan.networks:
         network.requires_grad_(False).eval()
     return tcan
@@ -41,7 +50,7 @@ def uninitialized_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tc
 
 def _no_prompt(preset: Preset) -> Tensor:
     """Return an uninitialized prompt embedding, (1, tokens, dim)."""
-    text_encoder = preset.parts["text_encoder"].config
+    text_encoder = preset.config_of.get("text_encoder") if preset.text == "prompt" else None
     tokens = int(text_encoder.get("max_position_embeddings", 77)) if text_encoder else 1
     return torch.empty(1, tokens, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))
 

@@ -1,4 +1,7 @@
-"""Inheritance of presets: a YAML merged over the preset that it extends."""
+"""Inheritance of presets: a YAML merged over the preset that it extends.
+
+A part that is null there is removed.
+"""
 
 from __future__ import annotations
 
@@ -78,9 +81,10 @@ def _merged(base: Any, own: dict[str, Any], base_folder: Path) -> dict[str, Any]
         }
         after = own.get(section, {})
         if isinstance(after, dict):
-            merged[section] = before | {
+            entries = before | {
                 name: _merged_part(before.get(name), entry) for name, entry in after.items()
             }
+            merged[section] = {name: entry for name, entry in entries.items() if entry is not None}
     return merged
 
 

@@ -18,6 +18,12 @@ from tcan_core.config import build
 from tcan_core.errors import ConfigError
 from tcan_core.models.weights.hub.files import PRESETS_FOLDER, HubFile
 from tcan_core.models.weights.preset_inheritance import preset_content
+from tcan_core.models.weights.preset_sections import (
+    ReferenceUse,
+    SamplingDefaults,
+    ScheduleSettings,
+    SkeletonStyle,
+)
 from tcan_core.models.weights.store import models_folder, store_folder
 
 # Rules for a part without weights; any other value names a part that substitutes it.
@@ -81,34 +87,6 @@ class MergedLora:
 
 
 @dataclass(frozen=True)
-class SamplingDefaults:
-    """Default sampling settings of a preset.
-
-    Attributes:
-        spacing: "trailing" timesteps start at 999; "leading" ones end at 1, as in SD 1.5's code.
-        context_size: frames in a window.
-        windows: "shift" moves the last window back to end on the last frame; "wrap" continues it
-            with the first frames.
-        fusion: weights of overlapping windows.
-        controlnet: frames that the ControlNet sees together: those of a "window", or "blocks" of
-            `context_size` frames that do not overlap.
-        noise: "tiled" repeats that of the first `context_size` frames; the video is padded by its
-            last frame to whole tiles.
-    """
-
-    num_inference_steps: int = 25
-    guidance_scale: float = 7.5
-    context_size: int = 16
-    context_overlap: int = 4
-    scheduler: str = "ddim"
-    spacing: Literal["trailing", "leading"] = "trailing"
-    windows: Literal["shift", "wrap"] = "shift"
-    fusion: Literal["pyramid", "flat"] = "pyramid"
-    controlnet: Literal["window", "blocks"] = "window"
-    noise: Literal["independent", "freenoise", "tiled"] = "independent"
-
-
-@dataclass(frozen=True)
 class Preset:
     """A model as a set of parts.
 
@@ -120,6 +98,11 @@ class Preset:
         detector: name of the pose detector for its images; "auto" is the best one installed.
         loras: LoRAs merged into the UNets, by name.
         condition: the driving input: "poses", which are drawn, or a video of "maps" as it is.
+        text: what cross-attention sees: the empty "prompt", or an embedding of the "image" (zeros
+            in the unconditional half).
+        reference: where and when the reference is read.
+        schedule: noise schedule of training.
+        skeleton: how poses are drawn.
         fit: images keep their aspect ("keep"), or are squeezed to a square ("stretch").
         norm_grouping: the frames that share statistics in group norms; see `networks.norms`.
         folder: folder of its YAML.
@@ -135,6 +118,10 @@ class Preset:
     loras: dict[str, MergedLora] = field(default_factory=dict)
     condition: Literal["poses", "maps"] = "poses"
     fit: Literal["keep", "stretch"] = "keep"
+    text: Literal["prompt", "image"] = "prompt"
+    reference: ReferenceUse = field(default_factory=ReferenceUse)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    skeleton: SkeletonStyle = field(default_factory=SkeletonStyle)
     norm_grouping: NormGrouping = "per_frame"
     extends: str = ""
     folder: str = ""
@@ -145,6 +132,18 @@ class Preset:
                 raise ConfigError(f"name is {name!r}; allowed: letters, digits, '.', '_' and '-'")
         for name, part in self.parts.items():
             self._check_absent(name, part)
+
+        if {"controlnet", "pose_guider"} <= set(self.parts):
+            raise ConfigError(
+                "parts: controlnet and pose_guider exclude each other; set one of them to null"
+            )
+        if self.schedule.zero_terminal_snr and self.prediction_type == "epsilon":
+            raise ConfigError(
+                "schedule: zero_terminal_snr needs prediction_type v_prediction or sample; epsilon "
+                "says nothing about the image at the first timestep"
+            )
+        if self.text == "image" and "image_encoder" not in self.parts:
+            raise ConfigError("text is 'image', which needs the part image_encoder")
 
     def _check_absent(self, name: str, part: Part) -> None:
         if part.absent in (REFUSE, LEAVE_OUT):

@@ -19,6 +19,7 @@ from tcan_core.conditioning.skeleton import (
     draw_poses,
     hand_colors,
 )
+from tcan_core.models.weights.preset_sections import SkeletonStyle
 from tcan_core.puppets.world import sample_scene
 from tests.tcan_core.conditioning.make_poses import standing, with_random_gaps, without
 
@@ -129,3 +130,33 @@ def test_all_people_of_a_frame_are_drawn(large: Pose) -> None:
     both = draw_pose(large).any(axis=-1) | draw_pose(other).any(axis=-1)
     assert np.array_equal(together.any(axis=-1), both)
     assert not draw_people([], (8, 9)).any()
+
+
+def test_a_style_swaps_red_and_blue(large: Pose) -> None:
+    swapped = draw_pose(large, style=SkeletonStyle(swap_channels=True))
+
+    assert np.array_equal(swapped, draw_pose(large)[..., ::-1])
+
+
+def test_a_style_leaves_out_hands_and_face(large: Pose) -> None:
+    points = np.column_stack([np.linspace(20, 60, 21), np.linspace(400, 480, 21), np.ones(21)])
+    face = np.column_stack([np.linspace(400, 480, 68), np.full(68, 30.0), np.ones(68)])
+    whole = replace(large, hand_left=points, face=face)
+
+    bare = draw_pose(whole, style=SkeletonStyle(hands=False, face=False))
+
+    assert np.array_equal(bare, draw_pose(large))
+    assert not np.array_equal(draw_pose(whole, style=SkeletonStyle(face=False)), bare)
+
+
+@pytest.mark.parametrize(("length", "half_width"), [(30, 4), (60, 5), (100, 6), (200, 7), (400, 8)])
+def test_a_style_widens_limbs_by_their_length(length: int, half_width: int) -> None:
+    joints = np.zeros((18, 2))
+    joints[Joint.RIGHT_KNEE], joints[Joint.RIGHT_ANKLE] = (50.5, 256.5), (50.5 + length, 256.5)
+    confidence = np.zeros(18)
+    confidence[[Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE]] = 1
+    leg = Pose(joints, confidence, (512, 512))
+
+    drawn = draw_pose(leg, style=SkeletonStyle(limb_width="length"))
+
+    assert drawn[:, 50 + length // 2].any(axis=1).sum() == 2 * half_width + 1

@@ -19,6 +19,31 @@ from torch import Tensor
 from tests.tcan_core.golden.official import DATA
 
 SALT = "tcan-family-1"
+MAGICANIMATE = """
+extends: magicanimate
+name: small
+description: MagicAnimate's classes at small widths
+resolution: 64
+parts:
+  vae: {config: {block_out_channels: [8, 8, 8, 8], layers_per_block: 1, norm_num_groups: 4}}
+  text_encoder:
+    config:
+      vocab_size: 4
+      hidden_size: 24
+      intermediate_size: 48
+      num_hidden_layers: 2
+      num_attention_heads: 4
+      max_position_embeddings: 8
+      projection_dim: 24
+      bos_token_id: 0
+      eos_token_id: 1
+  denoising_unet:
+    config: &unet {block_out_channels: [32, 64, 96, 96], cross_attention_dim: 24}
+  reference_unet: {config: *unet}
+  controlnet:
+    config: {<<: *unet, conditioning_embedding_out_channels: [4, 4, 8, 8]}
+  motion_modules: {config: {block_out_channels: [32, 64, 96, 96]}}
+"""
 
 
 def by_rule(name: str, shape: Sequence[int]) -> Tensor:

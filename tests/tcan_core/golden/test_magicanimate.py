@@ -16,7 +16,14 @@ from tcan_core.errors import ParameterError
 from tcan_core.models.weights.loading import load_tcan
 from tcan_core.models.weights.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tests.tcan_core.golden.family import by_rule, images, noise_of, weights, with_positions
+from tests.tcan_core.golden.family import (
+    MAGICANIMATE,
+    by_rule,
+    images,
+    noise_of,
+    weights,
+    with_positions,
+)
 from tests.tcan_core.golden.official import (
     TOLERANCE,
     Maps,
@@ -28,31 +35,6 @@ from tests.tcan_core.golden.official import (
     with_sampling,
 )
 
-PRESET = """
-extends: magicanimate
-name: small
-description: MagicAnimate's classes at small widths
-resolution: 64
-parts:
-  vae: {config: {block_out_channels: [8, 8, 8, 8], layers_per_block: 1, norm_num_groups: 4}}
-  text_encoder:
-    config:
-      vocab_size: 4
-      hidden_size: 24
-      intermediate_size: 48
-      num_hidden_layers: 2
-      num_attention_heads: 4
-      max_position_embeddings: 8
-      projection_dim: 24
-      bos_token_id: 0
-      eos_token_id: 1
-  denoising_unet:
-    config: &unet {block_out_channels: [32, 64, 96, 96], cross_attention_dim: 24}
-  reference_unet: {config: *unet}
-  controlnet:
-    config: {<<: *unet, conditioning_embedding_out_channels: [4, 4, 8, 8]}
-  motion_modules: {config: {block_out_channels: [32, 64, 96, 96]}}
-"""
 STEPS = AnimateSettings(num_inference_steps=3)
 TIMESTEP = torch.tensor([601])
 
@@ -68,7 +50,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preset]:
         path = folder / f"{part}.safetensors"
         save_file(weights("magicanimate", part), path)
         paths.append(str(path))
-    with imported(folder, PRESET, [tuple(paths)]) as preset:
+    with imported(folder, MAGICANIMATE, [tuple(paths)]) as preset:
         yield preset
 
 

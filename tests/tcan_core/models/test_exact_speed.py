@@ -150,6 +150,7 @@ def test_features_shared_by_both_guidance_predictions_are_computed_once(
             with_kwargs=True,
         )
     controlnet_rows: list[int] = []
+    assert tcan.controlnet is not None
     tcan.controlnet.register_forward_hook(lambda _, args, out: controlnet_rows.append(len(args[3])))
     read(tcan, inputs)
     tcan.predict(*inputs, 3.0)

@@ -331,6 +331,7 @@ class DeviceRecorder:
     def __init__(self, pipeline: AnimatePipeline) -> None:
         self.seen: dict[str, set[int]] = {"codec": set(), "denoising": set()}
         self.offloader, tcan = pipeline._offloader, pipeline.tcan
+        assert tcan.controlnet is not None
         for stage, network in (
             ("codec", tcan.codec.vae.encoder),
             ("codec", tcan.codec.vae.decoder),

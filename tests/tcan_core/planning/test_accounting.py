@@ -114,6 +114,7 @@ def test_caches_of_windows_are_freed_before_decoding(
 
 def pose_bytes(pipeline: AnimatePipeline) -> int:
     """Return the bytes of one pose's features, for latents of 4x4."""
+    assert pipeline.tcan.controlnet is not None
     return int(4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4)
 
 

@@ -282,6 +282,7 @@ def test_exported_parts_load_as_a_model(runs: TinyRuns, tiny: Preset) -> None:
     tcan = load_tcan(tiny, runs.parts)
 
     load_lora(stage1.tcan.denoising_unet, load_file(runs.parts / "lora.safetensors"))
+    assert stage2.tcan.controlnet is not None and tcan.controlnet is not None
     for mine, loaded in (
         (stage1.tcan.reference_unet, tcan.reference_unet),
         (stage2.tcan.denoising_unet, tcan.denoising_unet),

@@ -82,19 +82,19 @@ def _check_networks(plan: ImportPlan, preset: Preset, kind: Kind, part: str | No
     by_part = trace(converter(kind, preset, part), tensors)
     remaining = set(tensors)
     for name, origins in by_part.items():
+        if name == "text_encoder" and not preset.config_of.get(name):
+            continue  # the preset uses a constant prompt embedding, or none
         if name not in preset.parts:
             parts = ", ".join(preset.parts)
             raise WeightsError(f"preset {preset.name} has no part {name}; it has {parts}")
         shapes = expected_shapes(preset, name)
-        if name == "text_encoder" and not shapes:
-            continue  # the preset uses a constant prompt embedding
         remaining -= {origin.source for origin in origins.values()}
         filled = unread_by_reference(preset, shapes) if kind == Kind.OFFICIAL_REFERENCE else set()
         _compare(report, name, origins, shapes, tensors, filled - set(origins))
         zeros = {key: shapes[key] for key in filled - set(origins)}
         plan.readers[name] = _reader(origins, tensors, zeros)
     skipped = (LDM_VAE, LDM_CLIP) if part else ()
-    if not preset.parts["text_encoder"].config:
+    if not preset.config_of.get("text_encoder"):
         skipped = (*skipped, LDM_CLIP)
     unused = {key for key in remaining if is_ignored(key) or (skipped and key.startswith(skipped))}
     report.ignored = len(unused)

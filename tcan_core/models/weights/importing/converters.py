@@ -54,6 +54,8 @@ def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
         Kind.VAE: lambda tags: {"vae": _as_vae(preset, tags)},
         Kind.TINY_VAE: lambda tags: {"preview_decoder": tags},
         Kind.TEXT_ENCODER: lambda tags: {"text_encoder": _as_text_encoder(tags)},
+        Kind.POSE_GUIDER: lambda tags: {"pose_guider": tags},
+        Kind.IMAGE_ENCODER: lambda tags: {"image_encoder": tags},
         Kind.CONTROLNET: lambda tags: {"controlnet": tags},
         Kind.MOTION_ADAPTER: lambda tags: {part or "motion_modules": tags},
         Kind.LDM: partial(_from_ldm, preset, part),

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     OFFICIAL_UNET = "official-unet"
     OFFICIAL_REFERENCE = "official-appearance-encoder"
     OFFICIAL_CONTROLNET = "official-controlnet"
+    POSE_GUIDER = "pose-guider"
+    IMAGE_ENCODER = "image-encoder"
     LORA = "lora"
 
 
@@ -89,6 +91,10 @@ def _guess_diffusers(keys: list[str]) -> Kind | None:
         return Kind.TINY_VAE
     if _any_has(keys, "embeddings.token_embedding."):
         return Kind.TEXT_ENCODER
+    if _any_has(keys, "embeddings.patch_embedding."):
+        return Kind.IMAGE_ENCODER
+    if has_unet and _any_begins(keys, "blocks."):
+        return Kind.POSE_GUIDER
     if has_unet and _any_begins(keys, "up_blocks."):
         has_last_layers = any(_any_begins(keys, name) for name in _LAST_LAYERS)
         return Kind.UNET if has_last_layers else Kind.OFFICIAL_REFERENCE

@@ -64,6 +64,7 @@ def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> Non
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
     called_blocks: set[str] = set()
+    assert tcan.controlnet is not None
     for network, prefix in ((tcan.denoising_unet, "unet"), (tcan.controlnet, "controlnet")):
         for name, module in network.named_modules():
             if name.count(".") == 1 and name.split(".")[0] in ("down_blocks", "up_blocks"):

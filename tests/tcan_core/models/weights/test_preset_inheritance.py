@@ -82,6 +82,16 @@ def test_a_part_with_its_own_weights_does_not_inherit_weights(models: Path, tmp_
     assert inherits.parts["vae"].config == {"a": 1, "b": 2}
 
 
+def test_a_part_can_be_removed(models: Path, tmp_path: Path) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+
+    mine = load_preset(
+        write(tmp_path / "mine.yaml", f"extends: {base}\nname: mine\nparts: {{lora: null}}\n")
+    )
+
+    assert "lora" not in mine.parts and "vae" in mine.parts
+
+
 def test_own_weights_take_precedence_over_inherited_ones(models: Path, tmp_path: Path) -> None:
     write(tmp_path / "base.yaml", BASE)
     mine = load_preset(write(tmp_path / "mine.yaml", "extends: base.yaml\nname: mine\n"))

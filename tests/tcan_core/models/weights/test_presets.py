@@ -19,6 +19,14 @@ PARTS = {
     "motion_modules",
     "controlnet_motion_modules",
 }
+PARTS_OF_IMAGE_TEXT = {
+    "vae",
+    "image_encoder",
+    "denoising_unet",
+    "reference_unet",
+    "pose_guider",
+    "motion_modules",
+}
 SMALL = """
 name: small
 description: for a test
@@ -36,15 +44,24 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_every_shipped_preset_loads_with_all_parts() -> None:
-    assert shipped_presets() == ["magicanimate", "mini", "sd15", "sd15-magic", "sd15-official"]
+    assert shipped_presets() == [
+        "magicanimate",
+        "mini",
+        "moore",
+        "musepose",
+        "novita",
+        "sd15",
+        "sd15-magic",
+        "sd15-official",
+    ]
     for name in shipped_presets():
         preset = load_preset(name)
         assert preset.name == name
-        assert PARTS <= set(preset.parts)
+        assert (PARTS if preset.text == "prompt" else PARTS_OF_IMAGE_TEXT) <= set(preset.parts)
 
 
 def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="no preset 'maxi'; use one of magicanimate, mini, sd"):
+    with pytest.raises(ConfigError, match="no preset 'maxi'; use one of magicanimate, mini, m"):
         load_preset("maxi")
     with pytest.raises(ConfigError, match="did you mean 'sd15'"):
         load_preset("sd16")
@@ -55,6 +72,15 @@ def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        (
+            "schedule: {zero_terminal_snr: true}\nprediction_type: epsilon",
+            "zero_terminal_snr needs prediction_type v_prediction or sample",
+        ),
+        ("text: image", "text is 'image', which needs the part image_encoder"),
+        (
+            "parts: {controlnet: {}, pose_guider: {}}",
+            "controlnet and pose_guider exclude each other; set one of them to null",
+        ),
         ("resolutoin: 64", "unknown key resolutoin; known are name, description, resolution"),
         ("prediction_type: x0", "prediction_type: expected one of 'epsilon', 'v_prediction', 's"),
         ("sampling: {noise: pink}", "sampling: noise: expected one of 'independent', 'freenoise'"),
