@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,7 +125,7 @@ def pull(name: NameToPull) -> None:
     resumed. Files must have the revision and sha256 that the preset pins, or else those of the
     first pull. A preset with all its files and nothing to pull is verified.
     """
-    from tcan_core.models.weights.importing.pulling import pull_preset, pullable
+    from tcan_core.models.weights.importing.pulling import missing_pulls, pull_preset, pullable
     from tcan_core.models.weights.inventory import count_files, damaged_parts
 
     if file_set_path(name).exists():
@@ -136,7 +136,7 @@ def pull(name: NameToPull) -> None:
     if not files and (count := count_files(preset)):
         _print_verdict(f"preset {preset.name} has nothing to pull", damaged_parts(preset), count)
     else:
-        _print_licenses(files)
+        _announce(missing_pulls(preset))
         with _bar() as bar:
             fetched = pull_preset(preset, _progress_updater(bar))
         for part, new in fetched.items():
@@ -229,7 +229,8 @@ def _pull_set(name: str) -> None:
     if file_set.shipped:
         _verify_set(name)
         return
-    _print_licenses(file_set.files)
+    absent = {file for file in file_set.files if not (file_set.folder / file).exists()}
+    _announce({hub: [file] for file, hub in file_set.files.items() if file in absent})
     with _bar() as bar:
         pull_files(file_set.files, file_set.folder, _progress_updater(bar))
     typer.echo(f"{name}: {len(file_set.files)} files in {file_set.folder}")
@@ -268,16 +269,35 @@ def _print_reports(checked: list[ImportPlan], as_json: bool) -> None:
             typer.echo(f"  {part}: written to {path}")
 
 
-def _print_licenses(files: Mapping[str, HubFile]) -> None:
-    for name, file in files.items():
+def _announce(files: Mapping[HubFile, Sequence[str]]) -> None:
+    """Print what is about to be downloaded for which parts, with licences and sizes."""
+    from tcan_core.models.weights.hub.transfer import announced_bytes
+
+    sizes = {file: announced_bytes(file) for file in files}
+    for file, names in files.items():
         license_name = file.license or "unknown, see its repository"
-        typer.echo(f"{name}: {file}, licence: {license_name}", err=True)
-    if unpinned := [name for name, file in files.items() if file.sha256 is None]:
+        what = f"{', '.join(names)}: {file}, licence: {license_name}"
+        typer.echo(f"{what}, {_size(sizes[file])}", err=True)
+    if unpinned := [name for file, names in files.items() for name in names if not file.sha256]:
         typer.echo(
             f"no sha256 is pinned for {', '.join(unpinned)}: the first pull's is recorded in "
             f"{LOCK_NAME}, and later pulls must match it",
             err=True,
         )
+    if restricted := sorted({one.license for one in files if "non-commercial" in one.license}):
+        typer.echo(f"NOT FOR COMMERCIAL USE: {'; '.join(restricted)}", err=True)
+    if files:
+        total = sum(size or 0 for size in sizes.values())
+        typer.echo(f"to download in all: {_size(total)}", err=True)
+
+
+def _size(num_bytes: int | None) -> str:
+    if num_bytes is None:
+        return "size unknown"
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6)):
+        if num_bytes >= divisor:
+            return f"{num_bytes / divisor:.1f} {unit}"
+    return f"{num_bytes} bytes"
 
 
 def _bar() -> Progress:

@@ -17,7 +17,7 @@ from tcan_core.models.weights.loading import load_appearance
 from tcan_core.models.weights.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.planning.measure import MeasuredModel
-from tcan_core.progress import AnimateProgress
+from tcan_core.progress import AnimateProgress, RunState
 from tcan_core.sampling.state import DenoiseState
 from tests.tcan_core.golden.animate_anyone import imported_preset
 from tests.tcan_core.golden.family import images
@@ -84,7 +84,7 @@ def test_options_change_rounding_only(preset: Preset, pipeline: AnimatePipeline)
 
 
 def test_a_checkpoint_resumes_to_the_same_frames(pipeline: AnimatePipeline, tmp_path: Path) -> None:
-    states: list[DenoiseState] = []
+    states: list[RunState] = []
 
     def note(progress: AnimateProgress) -> None:
         if progress.state is not None:

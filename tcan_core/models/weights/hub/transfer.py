@@ -59,6 +59,25 @@ def fetch(
         return _download(file, endpoint, revision, digest, target, progress)
 
 
+def announced_bytes(file: HubFile) -> int | None:
+    """Return the size of a file by the preset, the mirror or the hub; None if unknown.
+
+    Raises:
+        WeightsError: the hub does not have the file, or is unreachable.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    if file.size_bytes is not None:
+        return file.size_bytes
+    endpoint = os.environ.get(ENDPOINT_SETTING) or None
+    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+        source = Path(endpoint.removeprefix("file://")) / file.repo / file.file
+        return source.stat().st_size if source.is_file() else None
+    with _map_errors(file):
+        url = hf_hub_url(file.repo, file.file, revision=file.revision, endpoint=endpoint)
+        return get_hf_file_metadata(url, endpoint=endpoint).size
+
+
 def _download(
     file: HubFile,
     endpoint: str | None,

@@ -36,7 +36,23 @@ def pull_preset(preset: Preset, progress: PullProgress | None = None) -> dict[st
     pulls = list(_pulls(preset))
     if not pulls:
         raise WeightsError(f"preset {preset.name} has no parts to pull; use `tcan models import`")
-    return {name: _pull(preset, name, file, store, progress) for name, file, store in pulls}
+    groups: dict[tuple[HubFile, Path], list[str]] = {}
+    for name, file, store in pulls:
+        groups.setdefault((file, store), []).append(name)
+    return {
+        name: is_new
+        for (file, store), names in groups.items()
+        for name, is_new in _pull(preset, names, file, store, progress).items()
+    }
+
+
+def missing_pulls(preset: Preset) -> dict[HubFile, list[str]]:
+    """Return the files that `pull_preset` would download, each with its parts."""
+    files: dict[HubFile, list[str]] = {}
+    for name, file, store in _pulls(preset):
+        if not _is_installed(name, file, store):
+            files.setdefault(file, []).append(name)
+    return files
 
 
 def _pulls(preset: Preset) -> Iterator[tuple[str, HubFile, Path]]:
@@ -49,25 +65,33 @@ def _pulls(preset: Preset) -> Iterator[tuple[str, HubFile, Path]]:
 
 
 def _pull(
-    preset: Preset, name: str, file: HubFile, store: Path, progress: PullProgress | None
-) -> bool:
-    target, entry = store / f"{name}.safetensors", read_lock(store).get(f"{name}.safetensors")
-    if target.exists() and _is_current(file, entry):
-        return False
-    folder = store / RAW_FOLDER
-    raw_name = f"{name}{Path(file.file).suffix}"
-    raw = pull_file(raw_name, file, folder, progress)
-    (source,) = read_sources(raw)
-    plan = check_source(source, preset, part=_target_part(name))
-    plan.report.file = str(file)
-    if name not in plan.readers:
-        parts = ", ".join(plan.readers) or "nothing"
-        raise WeightsError(f"{file}: expected weights of {name}, found {parts}")
-    plan.readers = {name: plan.readers[name]}
-    origin = replace(read_lock(folder)[raw_name], origin=str(file), repo=file.repo)
-    write_parts([plan], store, origin)
-    raw.unlink()
-    return True
+    preset: Preset, names: list[str], file: HubFile, store: Path, progress: PullProgress | None
+) -> dict[str, bool]:
+    """Pull one file for all parts that it has; return for each whether it was installed now."""
+    new = [name for name in names if not _is_installed(name, file, store)]
+    if new:
+        folder = store / RAW_FOLDER
+        raw_name = f"{new[0]}{Path(file.file).suffix}"
+        raw = pull_file(raw_name, file, folder, progress)
+        (source,) = read_sources(raw)
+        plan = check_source(source, preset, part=_target_part(new[0]) if len(names) == 1 else None)
+        plan.report.file = str(file)
+        missing = [name for name in new if name not in plan.readers]
+        if missing:
+            found = ", ".join(plan.readers) or "nothing"
+            expected = ", ".join(missing)
+            raise WeightsError(f"{file}: expected weights of {expected}, found {found}")
+        plan.readers = {name: plan.readers[name] for name in new}
+        origin = replace(read_lock(folder)[raw_name], origin=str(file), repo=file.repo)
+        write_parts([plan], store, origin)
+        raw.unlink()
+    return {name: name in new for name in names}
+
+
+def _is_installed(name: str, file: HubFile, store: Path) -> bool:
+    """Return whether the store has a part, from this file or imported by the user."""
+    entry = read_lock(store).get(f"{name}.safetensors")
+    return (store / f"{name}.safetensors").exists() and _is_current(file, entry)
 
 
 def _is_current(file: HubFile, entry: LockEntry | None) -> bool:
