@@ -14,8 +14,8 @@ from tcan_core.conditioning.cleaning.size import typical_height
 
 LOW = 0.5  # a lower agreement causes a warning
 _LEGS = [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, Joint.LEFT_KNEE, Joint.LEFT_ANKLE]
-_ARMS = [Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, Joint.LEFT_ELBOW, Joint.LEFT_WRIST]
-_BELOW_SHOULDERS = [Joint.RIGHT_HIP, Joint.LEFT_HIP, *_ARMS, *_LEGS]
+# A portrait shows none of these; an elbow at its border may be seen.
+_BODY = [Joint.RIGHT_WRIST, Joint.LEFT_WRIST, Joint.RIGHT_HIP, Joint.LEFT_HIP, *_LEGS]
 _FAR = 0.5  # of the canvas: at this distance the agreement of position is 0
 _OFTEN = 0.5  # share of frames in which a joint must be detected to count as visible
 
@@ -29,7 +29,7 @@ class Alignment:
         position: 1 when the centres of both bodies are at the same relative position, falling
             linearly to 0 at a distance of half a canvas. The first driving pose counts.
         visibility: intersection over union of the visible joints.
-        missing_part: a sentence if one of the two shows a head alone, the other the whole body.
+        missing_part: a sentence if one shows head and shoulders only, the other the whole body.
     """
 
     scale: float
@@ -86,16 +86,16 @@ def align(source: Pose, driving: Sequence[Pose]) -> Alignment | None:
 
 
 def _missing_part(source: Bools, driving: Bools) -> str:
-    """Return a sentence if one of them, (18,) visible joints, is a head and the other a body."""
-    if not source[_BELOW_SHOULDERS].any() and driving[_LEGS].any():
+    """Return a sentence if one of two, (18,) visible joints, is a portrait, the other a body."""
+    if not source[_BODY].any() and driving[_LEGS].any():
         return (
-            "the image shows only a head, the driving person the whole body, whose motion the"
-            " result cannot show; use an image of the whole body, or a video of a head"
+            "the image shows only head and shoulders, the driving person the whole body, whose"
+            " motion the result cannot show; use an image of the whole body, or a video of a head"
         )
-    if source[_LEGS].any() and not driving[_BELOW_SHOULDERS].any():
+    if source[_LEGS].any() and not driving[_BODY].any():
         return (
-            "the driving person shows only a head, the image the whole body, whose motion the"
-            " result would invent; use a video of the whole body, or an image of a head"
+            "the driving person shows only head and shoulders, the image the whole body, whose"
+            " motion the result would invent; use a video of the whole body, or an image of a head"
         )
     return ""
 

@@ -9,7 +9,7 @@ from media.poses.keypoints import no_pose
 from tcan_core.conditioning.alignment import Alignment, align
 from tests.tcan_core.conditioning.make_poses import standing, without
 
-BELOW_SHOULDERS = {"ELBOW", "WRIST", "HIP", "KNEE", "ANKLE"}
+BODY = {"WRIST", "HIP", "KNEE", "ANKLE"}
 
 
 def _aligned(source: object, *driving: object) -> Alignment:
@@ -52,13 +52,13 @@ def test_low_alignment_is_warned_about() -> None:
     }  # fmt: skip
 
 
-def test_head_and_whole_body_are_warned_about() -> None:
+def test_portrait_and_whole_body_are_warned_about() -> None:
     body = standing(20.0)
-    below = [joint for joint in Joint if joint.name.rpartition("_")[2] in BELOW_SHOULDERS]
+    below = [joint for joint in Joint if joint.name.rpartition("_")[2] in BODY]
     head = without(body, *below)
     for source, driving, words in ((head, body, "the image shows only"), (body, head, "the driv")):
         warnings = _aligned(source, driving, driving).warnings()
-        assert [warning[: len(words)] for warning in warnings if "only a head" in warning] == [
+        assert [warning[: len(words)] for warning in warnings if "only head and" in warning] == [
             words
         ]
         assert not any("other joints" in warning for warning in warnings)
