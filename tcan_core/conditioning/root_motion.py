@@ -41,21 +41,11 @@ def bound_motion(
     Returns:
         (frames, 2) pixels, at most `moved`.
     """
-    bounded = moved.copy()
-    for axis in (0, 1):
-        side, driving_side = canvas[1 - axis], driving_canvas[1 - axis]
-        figure, person = rest[..., axis], driving[..., axis]
-        bounded[:, axis] *= min(
-            _factor(figure, moved[:, axis], side, _share_beyond(person, seen, driving_side), seen),
-            _factor(
-                side - figure,
-                -moved[:, axis],
-                side,
-                _share_beyond(driving_side - person, seen, driving_side),
-                seen,
-            ),
-        )
-    return bounded
+    size, driving_size = np.array(canvas[::-1]), np.array(driving_canvas[::-1])
+    right_and_bottom = _factors(rest, moved, size, _share_beyond(driving, seen, driving_size), seen)
+    beyond = _share_beyond(driving_size - driving, seen, driving_size)
+    left_and_top = _factors(size - rest, -moved, size, beyond, seen)
+    return moved * np.minimum(right_and_bottom, left_and_top)
 
 
 def outside_warnings(
@@ -86,39 +76,41 @@ def outside_warnings(
     ]
 
 
-def _factor(figure: Floats, moved: Floats, side: int, share_beyond: Floats, seen: Bools) -> float:
-    """Return the largest factor, 0..1, with which a motion respects the far border.
+def _factors(
+    figure: Floats, moved: Floats, borders: Floats, share_beyond: Floats, seen: Bools
+) -> Floats:
+    """Return the largest factors, (2,) 0..1, with which a motion respects the far borders.
 
     Args:
-        figure: (frames, 18) coordinates with the root at rest.
-        moved: (frames,) motion of the root.
-        side: the border's coordinate.
-        share_beyond: (frames,) share of the body's extent that may be beyond it.
+        figure: (frames, 18, 2) joints with the root at rest.
+        moved: (frames, 2) motion of the root.
+        borders: (2,) the largest x and y of the picture.
+        share_beyond: (frames, 2) share of the body's extent that may be beyond them.
         seen: (frames, 18) which joints count.
     """
-    last, extent = _last(figure, seen), _extent(figure, seen)
-    border = side + share_beyond * extent
-    last = np.where(last > border, _last(figure[:, _CORE], seen[:, _CORE]), last)
-    room = np.maximum(border - last, _SPARE * side)
-    too_far = moved > room
-    return float(np.min(room[too_far] / moved[too_far], initial=1.0))
+    last = _last(figure, seen)
+    allowed = borders + share_beyond * _extent(figure, seen)
+    last = np.where(last > allowed, _last(figure[:, _CORE], seen[:, _CORE]), last)
+    room = np.maximum(allowed - last, _SPARE * borders)
+    factors = np.divide(room, moved, out=np.ones_like(moved), where=moved > room)
+    return np.asarray(factors.min(axis=0), np.float64)
 
 
-def _share_beyond(person: Floats, seen: Bools, side: int) -> Floats:
-    """Return how much of a body's extent is beyond the far border, (frames,) 0..1."""
+def _share_beyond(person: Floats, seen: Bools, borders: Floats) -> Floats:
+    """Return how much of a body's extent is beyond the far borders, (frames, 2) 0..1."""
     extent = _extent(person, seen)
-    beyond = (_last(person, seen) - side).clip(0.0)
+    beyond = (_last(person, seen) - borders).clip(0.0)
     share = np.divide(beyond, extent, out=np.zeros_like(extent), where=extent > 0)
     return np.asarray(share.clip(0.0, 1.0), np.float64)
 
 
-def _last(coordinates: Floats, seen: Bools) -> Floats:
-    """Return the largest coordinate of the joints that were detected; -inf without any."""
-    return np.asarray(np.where(seen, coordinates, -np.inf).max(axis=1), np.float64)
+def _last(points: Floats, seen: Bools) -> Floats:
+    """Return the largest x and y of the joints that were detected, (frames, 2); -inf if none."""
+    return np.asarray(np.where(seen[..., None], points, -np.inf).max(axis=1), np.float64)
 
 
-def _extent(coordinates: Floats, seen: Bools) -> Floats:
-    extent = _last(coordinates, seen) + _last(-coordinates, seen)
+def _extent(points: Floats, seen: Bools) -> Floats:
+    extent = _last(points, seen) + _last(-points, seen)
     return np.asarray(np.where(np.isfinite(extent), extent, 0.0), np.float64)
 
 
