@@ -227,8 +227,8 @@ export interface paths {
          *
          *     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
          *     reconnection with `Last-Event-ID` repeats no event and misses none, unless 10,000 newer ones
-         *     came meanwhile or the job has ended: then only changes of its state are kept, the last 100, so
-         *     ids skip numbers. A comment is sent every 15 s without events.
+         *     came meanwhile or the job ended 15 minutes ago: then only changes of its state are kept, the
+         *     last 100, so ids skip numbers. A comment is sent every 15 s without events.
          */
         get: operations["get_events"];
         put?: never;
@@ -249,6 +249,8 @@ export interface paths {
         /**
          * Get a job's log
          * @description Return the job's states, attempts, stages, warnings and webhook deliveries, in order.
+         *
+         *     Stages are left out 15 minutes after the job's end.
          */
         get: operations["get_logs"];
         put?: never;

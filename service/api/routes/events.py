@@ -115,8 +115,8 @@ async def get_events(
 
     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
     reconnection with `Last-Event-ID` repeats no event and misses none, unless 10,000 newer ones
-    came meanwhile or the job has ended: then only changes of its state are kept, the last 100, so
-    ids skip numbers. A comment is sent every 15 s without events.
+    came meanwhile or the job ended 15 minutes ago: then only changes of its state are kept, the
+    last 100, so ids skip numbers. A comment is sent every 15 s without events.
     """
     snapshot = await gateway.read(job_id, caller)
     newest = snapshot.record.version

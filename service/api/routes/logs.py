@@ -26,7 +26,10 @@ PAGE = 1000
     responses=problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE),
 )
 async def get_logs(job_id: str, caller: CallerDep, gateway: GatewayDep) -> JobLog:
-    """Return the job's states, attempts, stages, warnings and webhook deliveries, in order."""
+    """Return the job's states, attempts, stages, warnings and webhook deliveries, in order.
+
+    Stages are left out 15 minutes after the job's end.
+    """
     await gateway.read(job_id, caller)
     messages = await gateway.jobs.run(deliveries.deliveries(job_id))
     return JobLog(entries=job_log(await _events(gateway, job_id), messages))

@@ -2,7 +2,10 @@
 
 Each change raises the record's `version`, which is the id of its event, so events have no gaps, and
 a record's `version` names the event that it agrees with. The last 10,000 events of a job are kept;
-when it has ended, only its last 100 changes of state.
+a quarter of an hour after its end, only its last 100 changes of state.
+
+Keys in Redis: `events:{job}`, the stream; `untrimmed`, ended jobs by the time at which their events
+are trimmed.
 
 An event holds the job's snapshot without the fields that never change; `events` reads those from
 the record. The channel `changes` publishes ids of jobs that have a new event and nothing else; a

@@ -31,6 +31,11 @@ def forget_checkpoints(job_id: str) -> Command[str]:
     return Command("forget_checkpoints", {"id": job_id}, str)
 
 
+def trim_events(limit: int) -> Command[int]:
+    """Trim the events of up to `limit` jobs that ended some time ago; returns their number."""
+    return Command("trim_events", {"limit": limit}, int)
+
+
 def index_jobs(cursor: str, limit: int) -> Command[str]:
     """List jobs of releases before this one among the jobs of all callers.
 

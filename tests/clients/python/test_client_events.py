@@ -136,7 +136,7 @@ def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: 
     for change in driver.life():
         change()
     with Client(url) as client:
-        assert [event.id for event in client.events(driver.id, last_event_id=10)] == [11, 13]
+        assert [event.id for event in client.events(driver.id, last_event_id=10)] == [11, 12, 13]
         assert list(client.events(driver.id, last_event_id=13)) == []
         first = next(client.events(driver.id))
         assert (first.id, first.kind, first.job.status) == (1, EventKind.STATE, "queued")

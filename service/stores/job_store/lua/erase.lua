@@ -8,6 +8,7 @@ if not is_final(state) then return state end
 local caller = get(id, 'caller')
 for _, key in ipairs(index_keys(id)) do redis.call('ZREM', key, id) end
 redis.call('ZREM', expiries_key, id)
+redis.call('ZREM', untrimmed_key, id)
 for n = 1, redis.call('LLEN', deliveries_key(id)) do
   local name = delivery_name(id, n)
   if not (args.keep_pending and redis.call('HGET', delivery_key(name), 'state') == 'pending') then

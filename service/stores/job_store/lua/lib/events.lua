@@ -10,6 +10,8 @@ local private_fields = {hinted_ms = true, prepared = true, worker = true, previe
 local max_events = 10000
 -- Changes of state that stay when the job has ended, the last ones of a job that changed more often.
 local max_states = 100
+-- Ended jobs whose events are still to be trimmed, by the time for it: readers that come back find every event for so long.
+local untrimmed_key, keep_all_ms = prefix .. 'untrimmed', 15 * 60 * 1000
 local function events_key(id) return prefix .. 'events:' .. id end
 
 -- Records which events are changes of state, so that the end of a job need not read all of them.
@@ -22,8 +24,9 @@ end
 -- Deletes what an ended job needs no more. Of its events the changes of state are kept, since progress is most of what a
 -- job takes in memory. They are copied, since a stream that grows reserves 4 kB and a copy nothing.
 local function trim(id)
-  local key, kept = events_key(id), events_key(id) .. ':kept'
-  for version in get(id, 'state_versions'):gmatch('%d+') do
+  local key, kept, versions = events_key(id), events_key(id) .. ':kept', get(id, 'state_versions')
+  if not versions then return end
+  for version in versions:gmatch('%d+') do
     local name = version .. '-0'
     for _, event in ipairs(redis.call('XRANGE', key, name, name)) do redis.call('XADD', kept, name, unpack(event[2])) end
   end
@@ -56,12 +59,12 @@ local function emit(id, kind)
   redis.call('XADD', events_key(id), 'MAXLEN', '~', max_events, version .. '-0', 'kind', kind,
     'placed', cjson.encode({fields, job[2], now, job[4]}))
   redis.call('PUBLISH', prefix .. 'changes', id)
+  if kind == 'state' or kind == 'cancel' then remember_state(id, version) end
   if kind == 'state' then
     local state = get(id, 'state')
-    remember_state(id, version)
     if is_final(state) then
       count_end(id, state)
-      trim(id)
+      redis.call('ZADD', untrimmed_key, now + keep_all_ms, id)
     end
     queue_delivery(id, job)
   end
