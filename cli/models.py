@@ -179,6 +179,7 @@ def import_files(
     from tcan_core.models.weights.importing.importer import (
         check_files,
         reject_mismatches,
+        reject_not_finite,
         write_parts,
     )
 
@@ -189,7 +190,9 @@ def import_files(
     checked = check_files(files, chosen, _kind(kind), part)
     try:
         reject_mismatches(checked)
-        if not dry_run:
+        if dry_run:
+            reject_not_finite(checked)
+        else:
             write_parts(checked, into or chosen.store)
     finally:
         _print_reports(checked, as_json)
@@ -210,8 +213,19 @@ def verify(name: NameToPull) -> None:
     count = count_files(preset)
     _print_verdict(name, damaged_parts(preset) if count else missing_parts(preset), count)
     detector = _pulled_detector(preset)
-    if detector is not None:
+    if detector is None:
+        return
+    kind = (load_settings().detector or preset.detector).partition("@")[0]
+    if kind == "auto" and not _is_installed(detector):
+        typer.echo(f"{detector} is not installed; {name} detects people with movenet")
+    else:
         _verify_set(detector)
+
+
+def _is_installed(name: str) -> bool:
+    """Return whether any file of a set is installed."""
+    files = load_file_set(name)
+    return any((files.folder / file).exists() for file in files.files)
 
 
 def _pulled_detector(preset: Preset) -> str | None:

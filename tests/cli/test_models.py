@@ -155,6 +155,23 @@ def test_show_and_verify_report_imported_parts(
     assert "vae.safetensors has changed since it was stored" in done.err
 
 
+def test_own_files_have_no_licence_of_the_hub(
+    tcan: Tcan, mine: Path, models: Path, tmp_path: Path
+) -> None:
+    line = "  motion_modules: {pull: {repo: a/b, file: mm.ckpt, license: mit}}"
+    mine.write_text(f"{MINE}{line}\n", encoding="utf-8")
+    before = json.loads(tcan("models", "show", str(mine), "--json").out)["parts"]
+    tcan("models", "import", *write_files(tmp_path, load_preset(str(mine))), "--preset", str(mine))
+
+    after = json.loads(tcan("models", "show", str(mine), "--json").out)["parts"]
+
+    licences = [
+        {part["name"]: part["license"] for part in parts}["motion_modules"]
+        for parts in (before, after)
+    ]
+    assert licences == ["mit", ""]
+
+
 def test_a_dry_run_writes_nothing(tcan: Tcan, mine: Path, models: Path, tmp_path: Path) -> None:
     files = write_files(tmp_path, load_preset(str(mine)))
     into = tmp_path / "elsewhere"

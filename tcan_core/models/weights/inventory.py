@@ -22,7 +22,8 @@ class PartInventory:
         source: origin of its weights.
         sha256: expected sha256 of its file by the preset or the store's lock; None if unknown.
         present: whether its weights are available, or none are needed.
-        license: licence of the file that `tcan models pull` downloads.
+        license: licence of the file that `tcan models pull` downloads; empty if the stored file is
+            the user's own.
         absent: the preset's rule for missing weights.
     """
 
@@ -44,6 +45,7 @@ def _entry(preset: Preset, name: str) -> PartInventory:
     part, parameters = preset.parts[name], part_parameters(preset, name)
     path = preset.part_file(name)
     locked = locked_file(path)
+    is_own = locked is not None and locked.repo is None
     present = path.exists() if path is not None else parameters == 0
     return PartInventory(
         name,
@@ -51,7 +53,7 @@ def _entry(preset: Preset, name: str) -> PartInventory:
         locked.origin if locked else part.source,
         part.sha256 or (locked.sha256 if locked else None),
         present,
-        part.pull.license if part.pull else "",
+        part.pull.license if part.pull and not is_own else "",
         part.absent,
     )
 

@@ -17,7 +17,7 @@ MAX_DEPTH = 8
 
 # Keys that select a part's weights; a part with one of them does not inherit its base's weights.
 _WEIGHTS = ("file", "pull")
-_FILE_KEYS = ("file", "sha256", "source", "pull")
+_OF_WEIGHTS = ("file", "sha256", "source", "pull", "stores")
 
 
 def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
@@ -51,7 +51,17 @@ def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
             "remove the cycle"
         )
     base_path = find(base, path.parent)
-    return _merged(preset_content(base_path, find, depth + 1), content, base_path.parent)
+    merged = _merged(preset_content(base_path, find, depth + 1), content, base_path.parent)
+    return _with_own_store(merged)
+
+
+def _with_own_store(content: dict[str, Any]) -> dict[str, Any]:
+    """Let every part look for weights in this preset's own store before its bases' stores."""
+    for section in ("parts", "loras"):
+        for entry in content.get(section, {}).values():
+            if isinstance(entry, dict):
+                entry["stores"] = [content["name"], *entry.get("stores", ())]
+    return content
 
 
 def _with_store(name: str, entry: Any, folder: Path, store: str) -> Any:
@@ -61,7 +71,7 @@ def _with_store(name: str, entry: Any, folder: Path, store: str) -> Any:
     sums = _sums(folder)
     file = entry.get("file") or f"{name}.safetensors"
     locked = {"file": file, "sha256": sums[file]} if file in sums else {}
-    return {"store": store} | entry | locked
+    return {"store": store, "stores": [entry.get("store", store)]} | entry | locked
 
 
 def _sums(folder: Path) -> dict[str, str]:
@@ -98,8 +108,8 @@ def _merged_part(base: dict[str, Any] | None, own: Any) -> Any:
         return own
     other_weights = any(key in own for key in _WEIGHTS)
     merged = {
-        **{key: value for key, value in base.items() if not (other_weights and key in _FILE_KEYS)},
-        **{key: value for key, value in own.items() if other_weights or key != "store"},
+        **{key: value for key, value in base.items() if not (other_weights and key in _OF_WEIGHTS)},
+        **{key: own[key] for key in own if other_weights or key not in ("store", "stores")},
     }
     if isinstance(base.get("config"), dict) and isinstance(own.get("config"), dict):
         merged["config"] = base["config"] | own["config"]

@@ -44,7 +44,9 @@ class Part:
         source: origin of the weights, for display.
         pull: file on the hub that `tcan models pull` downloads.
         absent: rule for missing weights: "refuse", "leave_out", or the name of a substitute part.
-        store: the preset whose store holds pulled or imported weights; set by `load_preset`.
+        store: the preset whose store gets pulled weights; set by `load_preset`.
+        stores: presets whose stores are searched, this one first, then those that it extends; set
+            by `load_preset`.
     """
 
     config: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Part:
     pull: HubFile | None = None
     absent: str = REFUSE
     store: str = ""
+    stores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class MergedLora:
         source: origin of the LoRA, for display.
         pull: file on the hub that `tcan models pull` downloads.
         into: the UNets that it is merged into.
-        store: the preset whose store holds the file; set by `load_preset`.
+        store, stores: as of a part.
     """
 
     weight: float = 1.0
@@ -77,6 +80,7 @@ class MergedLora:
     pull: HubFile | None = None
     into: tuple[str, ...] = ("denoising_unet",)
     store: str = ""
+    stores: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.into) - {"denoising_unet", "reference_unet"}
@@ -173,17 +177,17 @@ class Preset:
     def part_file(self, name: str) -> Path | None:
         """Return the weights file of a part, or None if none is named or stored."""
         part = self.parts[name]
-        return self._file(part.file, f"{name}.safetensors", part.store)
+        return self._file(part.file, f"{name}.safetensors", part.stores)
 
     def lora_file(self, name: str) -> Path | None:
         """Return the file of a merged LoRA, or None if none is named or stored."""
         lora = self.loras[name]
-        return self._file(lora.file, f"loras/{name}.safetensors", lora.store)
+        return self._file(lora.file, f"loras/{name}.safetensors", lora.stores)
 
-    def _file(self, file: str | None, stored: str, store: str) -> Path | None:
+    def _file(self, file: str | None, stored: str, stores: tuple[str, ...]) -> Path | None:
         if file:
             return Path(self.folder) / file
-        paths = (store_folder(one) / stored for one in (self.name, store) if one)
+        paths = (store_folder(name) / stored for name in dict.fromkeys((self.name, *stores)))
         return next((path for path in paths if path.exists()), None)
 
 

@@ -115,7 +115,16 @@ def check_digest(path: Path, sha256: str | None) -> None:
 
 def lock(folder: Path, entries: Mapping[str, LockEntry]) -> None:
     """Add entries to a store's lock, atomically."""
-    merged = read_lock(folder) | dict(entries)
+    _write_lock(folder, read_lock(folder) | dict(entries))
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove a file from a store and its lock."""
+    (folder / name).unlink(missing_ok=True)
+    _write_lock(folder, {key: entry for key, entry in read_lock(folder).items() if key != name})
+
+
+def _write_lock(folder: Path, merged: Mapping[str, LockEntry]) -> None:
     content = {"files": {name: asdict(merged[name]) for name in sorted(merged)}}
     with atomic_write(folder / LOCK_NAME) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

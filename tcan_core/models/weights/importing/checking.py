@@ -30,10 +30,13 @@ from tcan_core.models.weights.importing.loras import (
 )
 from tcan_core.models.weights.importing.reading import Source
 from tcan_core.models.weights.importing.report import FileReport
+from tcan_core.models.weights.importing.sizes import size_differences
 from tcan_core.models.weights.importing.tracing import KeyOrigin, source_name, trace
 from tcan_core.models.weights.presets import Preset
 
 UNETS = ("denoising_unet", "reference_unet")
+# Of keys of another shape; more have one cause, a size of the network.
+MANY = 20
 
 
 @dataclass
@@ -114,14 +117,16 @@ def _compare(
     report.missing += [source_name(key, origins) for key in missing]
     report.unexpected += sorted(origins[key].source for key in set(origins) - set(shapes))
     report.filled += len(filled)
-    fitting = 0
-    for key in sorted(set(shapes) & set(origins)):
-        shape = origins[key].take(tensors).shape
-        fitting += shape == shapes[key]
-        if shape != shapes[key]:
-            expected, name = tuple(shapes[key]), origins[key].source
-            report.mismatched.append(f"{name}: {tuple(shape)} instead of {expected}")
-    report.matched[part] = fitting
+    own = {key: origin.take(tensors).shape for key, origin in origins.items()}
+    common = sorted(set(shapes) & set(own))
+    differing = [key for key in common if own[key] != shapes[key]]
+    report.matched[part] = len(common) - len(differing)
+    if len(differing) > MANY:
+        report.causes += size_differences(part, own, shapes)
+    report.mismatched += [
+        f"{origins[key].source}: {tuple(own[key])} instead of {tuple(shapes[key])}"
+        for key in differing
+    ]
 
 
 def _reader(

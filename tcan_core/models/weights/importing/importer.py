@@ -15,8 +15,9 @@ from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.checking import ImportPlan, check_source
 from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.importing.reading import read_sources
+from tcan_core.models.weights.keys import NAMED_KEYS
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import LockEntry, lock
+from tcan_core.models.weights.store import LockEntry, lock, read_lock, remove
 
 
 def check_files(
@@ -51,27 +52,71 @@ def reject_mismatches(plans: Sequence[ImportPlan]) -> None:
         raise WeightsError("; ".join(problems))
 
 
+# Parts that only work with the network that was in the same file.
+COMPANIONS = {"denoising_unet": "lora", "controlnet": "controlnet_motion_modules"}
+
+
+def reject_not_finite(plans: Sequence[ImportPlan]) -> None:
+    """Raise an error if a weight of any file is not a finite number; reads all weights.
+
+    Raises:
+        WeightsError: names the files and their keys.
+    """
+    for plan in plans:
+        for read in plan.readers.values():
+            faulty = [key for key, value in read().items() if not _is_finite(value)]
+            if faulty:
+                more = f", and {len(faulty) - NAMED_KEYS} more" if len(faulty) > NAMED_KEYS else ""
+                raise WeightsError(
+                    f"{plan.report.file}: {len(faulty)} keys have values that are NaN or infinite "
+                    f"({', '.join(faulty[:NAMED_KEYS])}{more}); the file is damaged, or training "
+                    "diverged"
+                )
+
+
+def _is_finite(value: Tensor) -> bool:
+    return not value.is_floating_point() or bool(value.float().isfinite().all())
+
+
 def write_parts(plans: Sequence[ImportPlan], folder: Path, origin: LockEntry | None = None) -> None:
     """Write the parts as `<part>.safetensors` in their original dtype, and lock them.
+
+    A LoRA or motion modules that came from the same file as a replaced network are removed, since
+    they belong to it.
 
     Args:
         origin: origin for the lock; None uses the path of each source.
 
     Raises:
-        WeightsError: a file does not fit; nothing is written.
+        WeightsError: a file does not fit, or has values that are not finite; nothing is written.
     """
     reject_mismatches(plans)
+    reject_not_finite(plans)
+    imported = {part for plan in plans for part in plan.readers}
     for plan in plans:
         source, digest = plan.source.path, None
         if origin is None and source.is_file() and plan.readers:
             digest = file_sha256(source)
+        entry = origin or LockEntry("", str(source), source_sha256=digest)
         for part, read in plan.readers.items():
+            companion = COMPANIONS.get(part)
+            if companion not in imported and _is_outdated(folder, part, companion, entry.origin):
+                remove(folder, f"{companion}.safetensors")
+                plan.report.hints.append(
+                    f"{companion} was removed: it came from the same file as the {part} before"
+                )
             name = f"{part}.safetensors"
             write_safetensors(folder / name, read())
-            entry = origin or LockEntry("", str(source), source_sha256=digest)
             sha256 = file_sha256(folder / name)
             lock(folder, {name: replace(entry, sha256=sha256, kind=plan.report.kind)})
             plan.report.written[part] = str(folder / name)
+
+
+def _is_outdated(folder: Path, part: str, companion: str | None, origin: str) -> bool:
+    """Return whether a companion came from the file of the part that `origin` replaces."""
+    entries = read_lock(folder)
+    one, other = (entries.get(f"{name}.safetensors") for name in (part, companion))
+    return one is not None and other is not None and one.origin == other.origin != origin
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:

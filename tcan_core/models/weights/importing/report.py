@@ -18,6 +18,7 @@ class FileReport:
         missing: keys that a part needs and the file lacks.
         unexpected: keys that fit no part.
         mismatched: keys of another shape, with both shapes.
+        causes: sizes of networks that explain the other shapes.
         filled: number of missing weights that have no effect and are set to zero.
         ignored: number of keys without weights, or of parts that the preset does not have.
         dtypes: number of tensors by dtype.
@@ -30,6 +31,7 @@ class FileReport:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
     filled: int = 0
     ignored: int = 0
     dtypes: dict[str, int] = field(default_factory=dict)
@@ -46,12 +48,11 @@ class FileReport:
         return asdict(self) | {"fits": self.fits}
 
     def faults(self) -> str:
-        """Return a summary of the faults, with a few keys of each."""
-        by_fault = {
-            "missing": self.missing,
-            "unexpected": self.unexpected,
-            "of another shape": self.mismatched,
-        }
+        """Return a summary of the faults: causes if known, and a few keys of each fault."""
+        by_fault = {"missing": self.missing, "unexpected": self.unexpected}
+        if self.causes:
+            return "; ".join(self.causes)
+        by_fault |= {"of another shape": self.mismatched}
         faults = [f"{len(keys)} {name} ({_some(keys)})" for name, keys in by_fault.items() if keys]
         return "; ".join(faults) or "no weights for any part of the preset"
 

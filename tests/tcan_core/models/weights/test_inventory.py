@@ -32,6 +32,21 @@ def test_the_full_size_model_has_the_published_parameter_counts(part: str, publi
     assert part_parameters(load_preset("sd15"), part) == published
 
 
+@pytest.mark.parametrize(
+    ("preset", "part", "published"),
+    [
+        ("moore", "image_encoder", 303_966_208),
+        ("moore", "pose_guider", 1_086_480),
+        ("moore", "motion_modules", 453_209_280),
+        ("magicanimate", "motion_modules", 417_137_600),
+    ],
+)
+def test_presets_of_other_weights_have_the_published_parameter_counts(
+    preset: str, part: str, published: int
+) -> None:
+    assert part_parameters(load_preset(preset), part) == published
+
+
 def test_motion_modules_without_a_mid_block_have_the_size_of_animatediff_v1() -> None:
     preset = load_preset("sd15")
     motion = preset.parts["motion_modules"]

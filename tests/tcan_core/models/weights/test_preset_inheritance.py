@@ -104,6 +104,23 @@ def test_own_weights_take_precedence_over_inherited_ones(models: Path, tmp_path:
     assert find_part(mine, "motion_modules") == own
 
 
+def test_weights_imported_into_any_base_are_seen(models: Path, tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", BASE)
+    middle = "extends: base.yaml\nname: middle\nloras: {style: {weight: 0.5}}\n"
+    write(tmp_path / "middle.yaml", middle)
+    top = load_preset(write(tmp_path / "top.yaml", "extends: middle.yaml\nname: top\n"))
+    in_base = write_weights("base", "motion_modules")
+    assert top.part_file("motion_modules") == in_base
+
+    in_middle = write_weights("middle", "motion_modules")
+    lora = write_weights("middle", "loras/style")
+
+    assert top.part_file("motion_modules") == in_middle
+    assert top.lora_file("style") == lora
+    assert top.part_file("motion_modules") != write_weights("top", "lora")
+    assert top.part_file("lora") == store_folder("top") / "lora.safetensors"
+
+
 def test_presets_in_the_models_folder_load_by_name(models: Path) -> None:
     write(models / "mine" / "preset.yaml", "extends: mini\nname: mine\n")
     write(models / "mini" / "preset.yaml", "name: a shipped one cannot be replaced\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tcan_core.errors import ConfigError
+from tcan_core.models.weights.importing.expected import expected_shapes
+from tcan_core.models.weights.meta_model import uninitialized_tcan
 from tcan_core.models.weights.presets import load_preset, shipped_presets
 
 PARTS = {
@@ -118,3 +121,15 @@ def test_sha256sums_provide_files_and_digests(tmp_path: Path) -> None:
 
     assert preset.part_file("lora") == tmp_path / "lora.safetensors"
     assert (preset.parts["lora"].sha256, preset.parts["vae"].sha256) == ("11", "22")
+
+
+@pytest.mark.long
+def test_the_documented_small_preset_builds(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[4] / "docs" / "weights.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```yaml\n(# small.yaml\n.*?)```", text, re.DOTALL)
+
+    preset = load_preset(write(tmp_path, block))
+
+    tcan = uninitialized_tcan(preset)
+    assert tcan.prompt.shape == (1, 77, 24)
+    assert all(expected_shapes(preset, part) for part in preset.parts)

@@ -21,7 +21,7 @@ from tcan_core.models.weights.importing.importer import check_files, write_parts
 from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.keys import check_keys
 from tcan_core.models.weights.merged_loras import merge_into
-from tcan_core.models.weights.presets import Part, Preset
+from tcan_core.models.weights.presets import Part, Preset, load_preset
 from tcan_core.models.weights.store import read_lock
 from tests.tcan_core import foreign
 from tests.tcan_core.models.weights.importing.files import (
@@ -31,6 +31,7 @@ from tests.tcan_core.models.weights.importing.files import (
     assert_reported,
     damage,
     make,
+    shared,
 )
 from tests.tcan_core.tiny_weights import TINY_DECODER, shaken
 
@@ -43,6 +44,7 @@ CLIP = {
     "max_position_embeddings": 77,
     "projection_dim": 8,
 }
+MOTION = "motion_modules"
 POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8, 8]}
 
 
@@ -242,3 +244,83 @@ def test_weights_of_another_network_are_rejected(tiny: Preset, tmp_path: Path) -
     conv_in = "model.diffusion_model.input_blocks.0.0.weight: (16, 4, 3, 3) instead of (8, 4, 3, 3)"
     assert conv_in in check.report.mismatched
     assert not check.report.missing
+
+
+def test_a_network_without_lora_removes_that_of_the_replaced_one(
+    full_preset: Preset, tmp_path: Path
+) -> None:
+    preset, store = as_official(full_preset, [1]), tmp_path / "store"
+    official = write(tmp_path, "unet.ckpt", make("official-unet-stage2", preset, torch.randn).state)
+    temporal = write(tmp_path, "c.ckpt", make("official-controlnet", preset, torch.randn).state)
+    write_parts(check_files([official, temporal], preset), store)
+    plain = write(tmp_path, "plain.safetensors", make("unet", preset, torch.randn).state)
+    still = write(tmp_path, "still.safetensors", make("controlnet", preset, torch.randn).state)
+
+    plans = check_files([plain, still], preset)
+    write_parts(plans, store)
+
+    names = {path.name for path in store.glob("*.safetensors")}
+    assert names == {f"{part}.safetensors" for part in ("denoising_unet", "controlnet", MOTION)}
+    assert set(read_lock(store)) == names
+    assert "lora was removed: it came from the same file as the denoising_unet before" in (
+        plans[0].report.hints
+    )
+    assert any("controlnet_motion_modules was removed" in hint for hint in plans[1].report.hints)
+
+
+def test_a_lora_of_another_file_is_kept(full_preset: Preset, tmp_path: Path) -> None:
+    preset, store = as_official(full_preset, [1]), tmp_path / "store"
+    official = write(tmp_path, "unet.ckpt", make("official-unet-stage2", preset, torch.randn).state)
+    write_parts(check_files([official], preset), store)
+    again = write(tmp_path, "again.ckpt", make("official-unet-stage2", preset, torch.randn).state)
+
+    write_parts(check_files([again], preset), store)
+
+    assert (store / "lora.safetensors").exists()
+    assert read_lock(store)["lora.safetensors"].origin == str(again)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(
+    tiny: Preset, tmp_path: Path, value: float
+) -> None:
+    state = make("unet", tiny, torch.randn).state
+    state["conv_in.weight"][0, 0] = value
+    path = write(tmp_path, "diverged.safetensors", state)
+
+    with pytest.raises(WeightsError, match=r"diverged\.safetensors: 1 keys .* \(conv_in\.weight\)"):
+        write_parts(check_files([path], tiny), tmp_path / "store")
+
+    assert not (tmp_path / "store").exists()
+
+
+def test_other_widths_are_named_instead_of_every_key(tiny: Preset, tmp_path: Path) -> None:
+    parts = dict(tiny.parts)
+    for name in ("denoising_unet", "motion_modules"):
+        config = parts[name].config | {"block_out_channels": [16, 32]}
+        parts[name] = replace(parts[name], config=config)
+    wide = replace(tiny, parts=parts)
+    unet = write(tmp_path, "wide.safetensors", make("unet", wide, torch.randn).state)
+    motion = write(tmp_path, "mm.ckpt", make("animatediff", wide, torch.randn).state)
+
+    reports = [plan.report for plan in check_files([unet, motion], tiny)]
+
+    widths = "block_out_channels differ: [16, 32] in the file, [8, 16] in the preset"
+    assert reports[0].faults() == f"denoising_unet: {widths}"
+    assert reports[1].faults() == f"motion_modules: {widths}"
+    assert len(reports[0].mismatched) > 100 and not reports[0].fits
+
+
+def test_another_text_encoder_is_named(full_preset: Preset, tmp_path: Path) -> None:
+    sd15 = load_preset("sd15")
+    config = sd15.parts["denoising_unet"].config | {"cross_attention_dim": 1024}
+    parts = sd15.parts | {"denoising_unet": replace(sd15.parts["denoising_unet"], config=config)}
+    sd2 = make("unet", replace(sd15, parts=parts), shared)
+    path = tmp_path / "sd2.pth"
+    torch.save(sd2.state, path)
+
+    (check,) = check_files([path], sd15)
+
+    assert check.report.faults() == (
+        "denoising_unet: cross_attention_dim differs: 1024 in the file, 768 in the preset"
+    )
