@@ -104,6 +104,7 @@ def test_cached_and_uncached_windows_can_share_a_batch(
         {"guidance_scale": 5.0},
         {"ptm_tau": 0.0},
         {"retarget": False},
+        {"root_motion": "none"},
         {"scheduler": "dpm++2m"},
         {"cache_interval": 2},
         {"fusion": "flat"},
