@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
+from media.atomic_write import atomic_write
 from tcan_core.errors import ConfigError
 
 T = TypeVar("T")
@@ -70,7 +71,9 @@ def _is_required(f: dataclasses.Field[Any]) -> bool:
 def save_config(config: Any, path: Path) -> None:
     """Write the resolved configuration as YAML."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False), encoding="utf-8")
+    content = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(content, encoding="utf-8")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

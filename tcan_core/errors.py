@@ -13,6 +13,7 @@
     ├── CheckpointError        a checkpoint is damaged, of another run, or cannot be written
     ├── ConfigError            a configuration file has an unknown key, wrong type or invalid value
     ├── StorageError           the storage of checkpoints or training data does not respond
+    ├── NotFiniteError         training diverged: a loss, gradient or weight is not finite
     ├── PeerError              another process of the process group failed
     │   └── PeerMemoryError    it ran out of memory; also a MemoryError
     ├── PeerLostError          a process of the process group died or does not respond
@@ -71,6 +72,12 @@ class StorageError(TcanError):
     """The storage of checkpoints or training data does not respond."""
 
     code = "storage"
+
+
+class NotFiniteError(TcanError):
+    """Training diverged: a loss, a gradient norm or a weight is infinite or not a number."""
+
+    code = "not_finite"
 
 
 class PeerError(TcanError):

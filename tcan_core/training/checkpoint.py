@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from tcan_core.errors import WeightsError
+from tcan_core.models.weights.importing.importer import write_safetensors
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -46,10 +46,5 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def export_part(path: Path, weights: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
     """Write one part of a preset as safetensors, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(
-        {name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()},
-        partial,
-    )
-    partial.replace(path)
+    cpu = {name: value.detach().to("cpu", dtype) for name, value in weights.items()}
+    write_safetensors(path, cpu)

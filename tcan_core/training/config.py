@@ -23,6 +23,8 @@ class OptimizerConfig:
         max_grad_norm: maximum norm of the gradient over all trained parameters.
         ema_decay: decay of the averaged weights, which are exported; 0 exports the trained ones.
         accumulation_steps: micro-batches per optimiser step.
+        max_skipped_steps: number of steps of a run that are skipped because their loss or gradient
+            is not finite; the next one ends the run. 0 ends it at the first.
         name: "adamw", or "adamw8bit" with 8-bit moments, which needs a GPU and the extra `cuda`.
     """
 
@@ -35,6 +37,7 @@ class OptimizerConfig:
     max_grad_norm: float = 1.0
     ema_decay: float = 0.999
     accumulation_steps: int = 1
+    max_skipped_steps: int = 0
     name: Literal["adamw", "adamw8bit"] = "adamw"
 
 

@@ -6,6 +6,7 @@ On two CPU cores, two processes with one thread each are faster than one process
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from accelerate import (  # type: ignore[import-untyped]
@@ -18,6 +19,7 @@ from accelerate.state import AcceleratorState, PartialState  # type: ignore[impo
 from tcan_core.errors import ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 
+T = TypeVar("T")
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 # Other processes wait while the first one writes checkpoints and sheets and validates. Over NCCL
 # this is also how long they wait for a machine that is lost.
@@ -75,7 +77,7 @@ def world_size() -> int:
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
-def all_gather(value: int) -> list[int]:
+def all_gather(value: T) -> list[T]:
     """Return the value of every process, by rank."""
     values = [value] * world_size()
     if len(values) > 1:

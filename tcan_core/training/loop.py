@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from tcan_core.errors import CanceledError, ConfigError
+from tcan_core.errors import CanceledError, ConfigError, NotFiniteError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import all_gather, barrier, rank
 from tcan_core.training.graceful_stop import stop_on_sigterm
@@ -20,6 +20,10 @@ from tcan_core.training.run_artifacts import RunArtifacts
 from tcan_core.training.stage import Stage
 from tcan_core.training.trainer import Trainer
 
+_ADVICE = (
+    "A resumed run draws the same samples: repair them, lower `optimizer.learning_rate`, or set "
+    "`optimizer.max_skipped_steps`"
+)
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -30,6 +34,7 @@ def train(
     resume: bool,
     report: Report,
     saved: Callable[[], None] = lambda: None,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
     """Train until `run.steps`.
 
@@ -39,11 +44,14 @@ def train(
         resume: continue from the last checkpoint, if there is one.
         report: called with the step and its scalars, in the first process.
         saved: called after each checkpoint, in the first process.
+        started: called once when nothing refuses the start any more, in the first process.
 
     Raises:
         ConfigError: a checkpoint exists but `resume` is false, a checkpoint is missing on some
             machine, or the configuration is not supported.
         WeightsError: the checkpoint is damaged or belongs to another run.
+        NotFiniteError: the loss, a gradient or a weight is not finite; the last finite state is
+            in the checkpoint and in the exported parts.
         CanceledError: SIGTERM was received; a checkpoint was written.
     """
     if run.threads:
@@ -52,11 +60,19 @@ def train(
     artifacts = RunArtifacts(stage, trainer, run, saved)
     start = _check_start(artifacts.start(resume), run.output)
     is_first = rank() == 0
+    if is_first:
+        started()
     with artifacts.scalars(start), stop_on_sigterm() as is_stopping:
         last_saved = time.monotonic()
         for step in range(start, run.steps):
             # One optimiser step over all processes.
-            scalars, stop = trainer.step(step, is_stopping())
+            try:
+                scalars, stop = trainer.step(step, is_stopping())
+            except NotFiniteError as error:
+                if is_first:
+                    artifacts.keep(step)
+                barrier()
+                raise NotFiniteError(f"{error}. {artifacts.kept}. {_ADVICE}") from error
             done = step + 1
 
             # Report progress.

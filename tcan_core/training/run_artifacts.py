@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from media.image import write_png
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, NotFiniteError
 from tcan_core.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import rank
@@ -30,6 +30,7 @@ class RunArtifacts:
         self._stage, self._trainer, self._run, self._saved = stage, trainer, run, saved
         self._folder = Path(run.output)
         self._writer: SummaryWriter | None = None
+        self._saved_step = 0
 
     def start(self, resume: bool) -> int:
         """Load the last checkpoint if there is one, and return its step, else 0.
@@ -46,7 +47,7 @@ class RunArtifacts:
                 f"{path} exists from an earlier run; continue it with --resume, remove the file, "
                 "or choose another output"
             )
-        start = self._trainer.load(load_checkpoint(path), str(path))
+        start = self._saved_step = self._trainer.load(load_checkpoint(path), str(path))
         if start > self._run.steps:
             raise ConfigError(
                 f"{path} is at step {start}, but this run has only {self._run.steps} steps; "
@@ -55,14 +56,32 @@ class RunArtifacts:
         return start
 
     def save(self, step: int) -> None:
-        """Write a checkpoint and the trained parts."""
+        """Write a checkpoint and the trained parts.
+
+        Raises:
+            NotFiniteError: a weight is not finite; the last checkpoint and its parts are kept.
+        """
+        self._trainer.check_finite()
         # A run that resumes from this checkpoint does not log these scalars again.
         if self._writer is not None:
             self._writer.flush()
         save_checkpoint(self._folder / CHECKPOINT, self._trainer.state(step))
         with self._trainer.exported_weights():
             self._stage.export(Path(self._run.export))
+        self._saved_step = step
         self._saved()
+
+    def keep(self, step: int) -> None:
+        """Write a checkpoint if there is none of this step and all weights are finite."""
+        if step > self._saved_step:
+            with suppress(NotFiniteError):
+                self.save(step)
+
+    @property
+    def kept(self) -> str:
+        """A sentence part that says which checkpoint is on the disk; valid in rank 0."""
+        path = self._folder / CHECKPOINT
+        return f"{path} holds step {self._saved_step}" if self._saved_step else "Nothing was saved"
 
     def write_sheet(self, step: int) -> None:
         """Write a sample sheet."""

@@ -28,8 +28,9 @@ from tcan_core.models.weights.merged_loras import merge_loras, unmerge_loras
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
-from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
+from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.diffusion import add_noise
+from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
 from tcan_core.training.validation import ValidationConfig, open_validation
@@ -45,7 +46,7 @@ class Stage1Config(ClipSource):
         reference_dropout: probability that a sample's reference is dropped, which trains the
             unconditional prediction of classifier-free guidance, 0..1.
         initial_reference: folder with the `reference_unet` to start from, or "preset" for the
-            preset's own; None starts from the denoising UNet.
+            preset's own, or those that its `absent` names; None starts from the denoising UNet.
         initial_lora: folder with the `lora` to start from, or "preset"; None starts from the
             identity. With both, training continues from a preset without a checkpoint.
     """
@@ -77,8 +78,9 @@ class Stage1:
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
-            state = read_part(self.preset, "lora", folder_of(config.initial_lora))
-            load_lora(unet, state)
+            state = read_initial(self.preset, "lora", config.initial_lora)
+            if state is not None:
+                load_lora(unet, state)
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
         self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
@@ -116,7 +118,7 @@ class Stage1:
         export_part(folder / "lora.safetensors", lora_state(self.tcan.denoising_unet))
 
     def _initial_reference(self, parts: PartFolders) -> dict[str, Tensor]:
-        if self.config.initial_reference is None:
-            return read_part(self.preset, "denoising_unet", parts)
-        folder = folder_of(self.config.initial_reference)
-        return read_part(self.preset, "reference_unet", folder)
+        state = None
+        if self.config.initial_reference is not None:
+            state = read_initial(self.preset, "reference_unet", self.config.initial_reference)
+        return read_part(self.preset, "denoising_unet", parts) if state is None else state

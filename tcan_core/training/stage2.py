@@ -38,6 +38,7 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
+from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, sample_images, tile
 from tcan_core.training.validation import ValidationConfig, open_validation
@@ -92,7 +93,7 @@ class Stage2:
         zero_motion_output(unet)
         zero_motion_output(controlnet)
         if config.initial_motion:
-            self._load_motion(unet, controlnet, folder_of(config.initial_motion))
+            self._load_motion(unet, controlnet, config.initial_motion)
         for network in (unet, controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules." in name)
@@ -137,13 +138,16 @@ class Stage2:
         ):
             export_part(folder / f"{part}.safetensors", motion_state(network))
 
-    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path | None) -> None:
+    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, place: str) -> None:
         """Load initial motion modules.
 
         AnimateDiff may have modules where this preset has none, such as in the mid block.
         """
-        state = read_part(self.preset, UNET_MOTION, folder)
+        state = read_initial(self.preset, UNET_MOTION, place)
+        if state is None:
+            return
         load_motion_state(unet, select_for(unet, state), UNET_MOTION)
+        folder = folder_of(place)
         if has_part(self.preset, CONTROLNET_MOTION, folder):
             state = read_part(self.preset, CONTROLNET_MOTION, folder)
         load_motion_state(controlnet, select_for(controlnet, state), CONTROLNET_MOTION)

@@ -11,6 +11,7 @@ from tcan_core.errors import ConfigError
 from tcan_core.models.devices import check_device
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
+from tcan_core.training.checkpoint import CHECKPOINT
 from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import barrier, join_processes, local_rank, rank
 from tcan_core.training.loop import train
@@ -20,11 +21,13 @@ from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorSta
 from tcan_core.training.preset_export import export_preset
 from tcan_core.training.prior import PriorConfig, PriorStage
 from tcan_core.training.ranges import check_ranges
+from tcan_core.training.resume_check import check_resumed
 from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
 
 CONFIGS_FOLDER = Path(__file__).parent / "configs"
+CONFIG = "config.yaml"  # in the output of a run
 SUFFIXES = (".yaml", ".yml")
 STAGES: dict[str, tuple[type[Any], Callable[[Any], Any]]] = {
     "autoencoder": (AutoencoderConfig, AutoencoderStage),
@@ -49,10 +52,11 @@ def run_stage(
         report: called with step, steps and scalars, in the first process.
 
     Raises:
-        ConfigError: unknown stage, or the configuration is wrong.
+        ConfigError: unknown stage, the configuration is wrong, or a resumed run has another.
         ParameterError: this machine does not have the configured device.
         WeightsError: an earlier stage's parts are missing, or the checkpoint does not fit.
         StorageError: a remote storage does not answer.
+        NotFiniteError: training diverged; the last finite state was saved.
         CanceledError: SIGTERM arrived; a checkpoint was saved.
     """
     settings = read_stage_config(name, config)
@@ -65,8 +69,9 @@ def run_stage(
             mirror.pull()
         fetch_shards(settings)
     barrier()
-    if rank() == 0:
-        save_config(settings, Path(run.output) / "config.yaml")
+    output = Path(run.output)
+    if rank() == 0 and resume and (output / CHECKPOINT).exists():
+        check_resumed(settings, output / CONFIG)
     stage = _in_turn(lambda: STAGES[name][1](settings))
     train(
         stage,
@@ -75,6 +80,7 @@ def run_stage(
         resume,
         lambda step, scalars: report(step, run.steps, scalars),
         mirror.try_to_push if mirror else lambda: None,
+        lambda: save_config(settings, output / CONFIG),
     )
     if rank() == 0:
         if run.export_preset:

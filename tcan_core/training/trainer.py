@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tcan_core.errors import ConfigError, NotFiniteError
 from tcan_core.models.weights.keys import check_keys
 from tcan_core.training.config import OptimizerConfig, RunConfig
-from tcan_core.training.distributed import build_accelerator
+from tcan_core.training.distributed import all_gather, build_accelerator, rank
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.optimizers import build_optimizer
 from tcan_core.training.samples import Samples, draw_samples
 from tcan_core.training.stage import Stage
+
+log = logging.getLogger(__name__)
 
 
 class Objective(nn.Module):
@@ -48,6 +53,7 @@ class Trainer:
         optimizer = build_optimizer(list(self.parameters.values()), config, run.device)
         self.objective, self.optimizer = self.accelerator.prepare(Objective(stage), optimizer)
         self.average = WeightAverage(self.parameters, config.ema_decay)
+        self.skipped: list[int] = []
 
     def step(self, step: int, stop: bool = False) -> tuple[dict[str, float], bool]:
         """Run one optimiser step over all micro-batches of all processes.
@@ -59,6 +65,10 @@ class Trainer:
         Returns:
             Scalars to log, as means over the global batch, and whether any process received
             SIGTERM; both are the same in every process.
+
+        Raises:
+            NotFiniteError: the loss or the gradient is not finite, and no step may be skipped any
+                more; in every process, with the parameters of the previous step.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
@@ -73,19 +83,32 @@ class Trainer:
 
         # DDP has averaged the gradients, so the optimiser's step is the same in all processes.
         norm = self.accelerator.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
+        means, any_stop = self._all_reduce(logged, stop)
+        if not math.isfinite(means["loss"]) or self._has_diverged(float(norm)):
+            self._skip(step, [scalars["loss"] for scalars in logged], float(norm))
+            self.optimizer.zero_grad()  # a step without gradients changes no parameter
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(step)
 
-        means, any_stop = self._all_reduce(logged, stop)
         rate = self.learning_rate(step)
         return means | {"grad_norm": float(norm), "learning_rate": rate}, any_stop
 
     def samples(self, step: int, micro_step: int) -> list[torch.Generator]:
         """Return this process's samples: one micro-batch of the global batch."""
+        return draw_samples(self.run.seed, step, self._indices(micro_step))
+
+    def _indices(self, micro_step: int) -> range:
+        """Return the indices in the global batch of this process's samples."""
         size = self.run.batch_size
         index = micro_step * self.accelerator.num_processes + self.accelerator.process_index
-        return draw_samples(self.run.seed, step, range(index * size, (index + 1) * size))
+        return range(index * size, (index + 1) * size)
+
+    @property
+    def global_batch(self) -> int:
+        """Samples of one step in all processes."""
+        processes = self.accelerator.num_processes
+        return int(self.run.batch_size * self.config.accumulation_steps * processes)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step.
@@ -110,6 +133,8 @@ class Trainer:
             "average": self.average.averages,
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler else {},
+            "skipped": list(self.skipped),
+            "global_batch": self.global_batch,
         }
 
     def load(self, state: dict[str, Any], where: str) -> int:
@@ -120,7 +145,16 @@ class Trainer:
 
         Raises:
             WeightsError: the state belongs to other parameters.
+            ConfigError: the steps of its run have another number of samples.
         """
+        size = state.get("global_batch", self.global_batch)  # earlier releases wrote none
+        if size != self.global_batch:
+            raise ConfigError(
+                f"{where}: the run's steps have {size} samples, but batch_size "
+                f"{self.run.batch_size} x accumulation_steps {self.config.accumulation_steps} x "
+                f"{self.accelerator.num_processes} processes are {self.global_batch}; change these "
+                f"so that they give {size}"
+            )
         check_keys(where, self.parameters, state["parameters"])
         with torch.no_grad():
             for name, parameter in self.parameters.items():
@@ -132,7 +166,53 @@ class Trainer:
             moments |= {name: value.clone() for name, value in moments.items() if _on_cpu(value)}
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.skipped = list(state.get("skipped", []))  # earlier releases wrote none
         return int(state["step"])
+
+    def check_finite(self) -> None:
+        """Raise NotFiniteError if a parameter or an average is not finite."""
+        for name, value in self.parameters.items():
+            for one in (value.detach(), self.average.averages[name]):
+                if not bool(torch.isfinite(one).all()):
+                    raise NotFiniteError(
+                        f"the trained weight {name} is no longer finite; the last checkpoint is "
+                        "kept. Lower `optimizer.learning_rate` and continue with --resume"
+                    )
+
+    def _has_diverged(self, norm: float) -> bool:
+        """Return whether a gradient norm is not finite for another reason than fp16's range.
+
+        After an overflow the scaler of fp16 skips the step and halves its scale.
+        """
+        scaler = self.accelerator.scaler
+        return not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1)
+
+    def _skip(self, step: int, losses: list[float], norm: float) -> None:
+        """Note and log a step whose loss or gradient is not finite.
+
+        Args:
+            losses: losses of this process's micro-batches.
+
+        Raises:
+            NotFiniteError: `max_skipped_steps` steps have been skipped.
+        """
+        own = [list(self._indices(index)) for index in range(len(losses))]
+        bad = [one for one, loss in zip(own, losses, strict=True) if not math.isfinite(loss)]
+        samples = sorted(index for found in all_gather(bad) for one in found for index in one)
+        what = f"the loss of samples {samples}" if samples else f"the gradient (norm {norm})"
+        message = (
+            f"step {step + 1}: {what} is not finite, in a batch of {self.global_batch} samples "
+            f"with seed {self.run.seed}"
+        )
+        limit = self.config.max_skipped_steps
+        if len(self.skipped) >= limit:
+            raise NotFiniteError(
+                f"{message}; {len(self.skipped)} steps were skipped before, allowed are {limit} "
+                "(optimizer.max_skipped_steps)"
+            )
+        self.skipped.append(step + 1)
+        if rank() == 0:
+            log.warning("%s; skipped, %d of at most %d", message, len(self.skipped), limit)
 
     def _all_reduce(
         self, logged: list[dict[str, float]], stop: bool

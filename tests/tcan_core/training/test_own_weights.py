@@ -15,6 +15,7 @@ import yaml
 from safetensors.torch import load_file
 
 from tcan_core.errors import WeightsError
+from tcan_core.models.networks.lora import lora_state
 from tcan_core.models.weights.loading import find_part
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.config import RunConfig, folder_of
@@ -96,6 +97,32 @@ def test_stages_start_from_pulled_or_imported_weights(
     ):
         given, found = load_file(weights / f"{part}.safetensors"), network.state_dict()
         assert all(torch.equal(found[name], value) for name, value in given.items()), part
+
+
+def test_initial_weights_of_a_preset_follow_its_rule_for_missing_parts(
+    runs: TinyRuns, weights: Path, models: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(weights, models / "tiny")
+    for part in ("reference_unet", "lora"):
+        (models / "tiny" / f"{part}.safetensors").unlink()
+    rules = {"reference_unet": {"absent": "denoising_unet"}, "lora": {"absent": "leave_out"}}
+    content = {"extends": str(TINY), "name": "mine", "parts": rules}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+
+    stage = runs.stage(
+        "stage1",
+        preset=str(tmp_path / "mine.yaml"),
+        initial_reference="preset",
+        initial_lora="preset",
+    )
+
+    found = stage.tcan.reference_unet.state_dict()
+    unet = load_file(weights / "denoising_unet.safetensors")
+    assert all(torch.equal(value, unet[name]) for name, value in found.items())
+    lora = lora_state(stage.tcan.denoising_unet)
+    assert not any(value.any() for name, value in lora.items() if "lora_B" in name)
+    with pytest.raises(WeightsError, match="no weights for reference_unet"):
+        runs.stage("stage1", initial_reference=str(models / "tiny"))
 
 
 def test_exported_parts_come_first_and_a_parts_folder_replaces_the_preset(

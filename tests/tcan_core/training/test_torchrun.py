@@ -10,11 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tcan_core.config import save_config
 from tcan_core.training.checkpoint import load_checkpoint
+from tcan_core.training.config import PuppetData
 from tests.tcan_core.training.conftest import TinyRuns
 from tests.tcan_core.training.torchrun import losses_of, one_node, several_nodes, started
 
@@ -99,6 +101,24 @@ def test_two_killed_and_resumed_processes_equal_one(
         assert run.end() == 0, (runs.root / "log").read_text()
 
     compare(stage, runs, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # several starts of torch in two processes each
+def test_two_processes_stop_at_a_loss_that_is_not_finite(runs: TinyRuns, repository: Path) -> None:
+    data = PuppetData(characters=2, frames=2, size=32, cache=str(runs.root / "cache"))
+    changes = CHANGES | {"data": data}
+    runs.train("stage1", batch_size=GLOBAL_BATCH, **changes | {"steps": 2})
+    [latents] = (runs.root / "cache").rglob("latents-*.npy")
+    np.save(latents, np.full_like(np.load(latents), np.nan))
+    save_config(runs.config("stage1", batch_size=2, **changes), runs.root / "stage1.yaml")
+
+    command, environment = one_node(repository, runs.root / "stage1.yaml", "stage1")
+    with started(repository, command, environment, runs.root / "log") as run:
+        assert run.end() != 0
+
+    assert "step 3: the loss of samples [0, 1, 2, 3] is not" in (runs.root / "log").read_text()
+    assert load_checkpoint(runs.root / "stage1" / "checkpoint.pt")["step"] == 2
 
 
 @pytest.mark.slow

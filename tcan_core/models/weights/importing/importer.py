@@ -120,10 +120,13 @@ def _is_outdated(folder: Path, part: str, companion: str | None, origin: str) ->
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write weights atomically."""
+    """Write weights atomically, with the access rights that the umask gives."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
+        partial.touch()
+        mode = partial.stat().st_mode  # safetensors gives its files to their owner alone
         save_file({key: _with_own_memory(value) for key, value in state.items()}, partial)
+        partial.chmod(mode)
 
 
 def _with_own_memory(value: Tensor) -> Tensor:
