@@ -240,7 +240,11 @@ class AnimatePipeline:
         loop = DenoisingLoop(
             predict,
             build_scheduler(
-                sampling.scheduler, sampling.num_inference_steps, schedule, sampling.spacing
+                sampling.scheduler,
+                sampling.num_inference_steps,
+                schedule,
+                sampling.spacing,
+                sampling.original_inference_steps,
             ),
             windows,
             preset.prediction_type,

@@ -78,6 +78,7 @@ def build_scheduler(
     num_inference_steps: int,
     schedule: NoiseSchedule = NoiseSchedule(),
     spacing: Spacing = "trailing",
+    original_inference_steps: int = 50,
 ) -> Scheduler:
     """Return a fresh scheduler with its timesteps set, for one run.
 
@@ -90,6 +91,7 @@ def build_scheduler(
             betas.
         num_inference_steps: 1..num_train_timesteps; with leading spacing one less.
         spacing: positions of the timesteps; "ays" has its own.
+        original_inference_steps: for "lcm": steps of the schedule that it skips through.
 
     Raises:
         ParameterError: the name is unknown, or the steps are out of range or too few for it.
@@ -110,7 +112,12 @@ def build_scheduler(
         if name in SOLVER_ORDERS:
             return _solver(name, num_inference_steps, schedule, spacing)
         kind = OTHER_NAMES.get(name, name)
-        return _diffusers_scheduler(kind, num_inference_steps, schedule, spacing)
+        options = {
+            "timestep_spacing": spacing,
+            "steps_offset": int(spacing == "leading"),
+            "original_inference_steps": original_inference_steps,
+        }
+        return _diffusers_scheduler(kind, num_inference_steps, schedule, options)
 
 
 def leading_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
@@ -218,7 +225,7 @@ def _solver(
 
 
 def _diffusers_scheduler(
-    name: str, num_inference_steps: int, schedule: NoiseSchedule, spacing: Spacing
+    name: str, num_inference_steps: int, schedule: NoiseSchedule, more: dict[str, Any]
 ) -> Scheduler:
     scheduler_class: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
     parameters = inspect.signature(scheduler_class).parameters if scheduler_class else {}
@@ -233,12 +240,12 @@ def _diffusers_scheduler(
             f"scheduler is {name!r}, which has no zero terminal SNR, as the preset needs; "
             "use 'ddim'"
         )
-    options = asdict(schedule) | {
+    options = {
+        **asdict(schedule),
+        **more,
         "prediction_type": schedule.prediction_type if zero_snr else "epsilon",
         "clip_sample": False,
         "thresholding": False,
-        "timestep_spacing": spacing,
-        "steps_offset": int(spacing == "leading"),
         "skip_prk_steps": True,  # as SD 1.5 runs PNDM
     }
     try:

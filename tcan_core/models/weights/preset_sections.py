@@ -12,6 +12,7 @@ class SamplingDefaults:
 
     Attributes:
         spacing: "trailing" timesteps start at 999; "leading" ones end at 1, as in SD 1.5's code.
+        original_inference_steps: for "lcm": steps of the schedule that it skips through.
         context_size: frames in a window.
         windows: "shift" moves the last window back to end on the last frame; "wrap" continues it
             with the first frames.
@@ -28,6 +29,7 @@ class SamplingDefaults:
     context_overlap: int = 4
     scheduler: str = "ddim"
     spacing: Literal["trailing", "leading"] = "trailing"
+    original_inference_steps: int = 50
     windows: Literal["shift", "wrap"] = "shift"
     fusion: Literal["pyramid", "flat"] = "pyramid"
     controlnet: Literal["window", "blocks"] = "window"

@@ -8,6 +8,7 @@ import torch
 from diffusers.schedulers.scheduling_utils import AysSchedules
 
 from tcan_core.errors import ParameterError
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
@@ -93,6 +94,69 @@ def test_leading_ddim_equals_diffusers_with_offset_1(steps: int) -> None:
         expected = theirs.step(_toy_network(expected), timestep, expected).prev_sample
 
     torch.testing.assert_close(sample, expected, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # see `build_scheduler`
+@pytest.mark.parametrize("steps", [4, 8])
+def test_lightning_is_sampled_as_by_its_authors(steps: int) -> None:
+    preset = load_preset(f"sd15-lightning{steps}")
+    ours = build_scheduler(preset.sampling.scheduler, preset.sampling.num_inference_steps)
+    euler: Any = diffusers.EulerDiscreteScheduler
+    theirs = euler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="linear", timestep_spacing="trailing"
+    )
+    theirs.set_timesteps(steps)
+
+    _assert_same_steps(ours, theirs)
+    # Order 1 of the solver is Euler's method; only its initial noise is not scaled (by 0.9992).
+    solver = build_scheduler("ddim", steps)
+    assert solver.timesteps.tolist() == ours.timesteps.tolist()
+    x0 = []
+    for scheduler in (solver, build_scheduler("EulerDiscreteScheduler", steps)):
+        sample = initial_noise(2, (4, 4, 4), seed=0) * scheduler.init_noise_sigma
+        for timestep in scheduler.timesteps:
+            network_input = scheduler.scale_model_input(sample, timestep)
+            sample = scheduler.step(_toy_network(network_input), timestep, sample).prev_sample
+        x0.append(sample)
+    torch.testing.assert_close(x0[0], x0[1], atol=0.1, rtol=2e-3)
+
+
+@pytest.mark.parametrize("steps", [4, 6, 8])
+def test_animatelcm_skips_through_a_hundred_steps(steps: int) -> None:
+    sampling = load_preset("sd15-animatelcm").sampling
+    ours = build_scheduler(
+        sampling.scheduler,
+        steps,
+        original_inference_steps=sampling.original_inference_steps,
+    )
+    lcm: Any = diffusers.LCMScheduler
+    theirs = lcm(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="linear", original_inference_steps=100
+    )
+    theirs.set_timesteps(steps)
+
+    _assert_same_steps(ours, theirs)
+    assert ours.timesteps.tolist() != build_scheduler("lcm", steps).timesteps.tolist()
+
+
+def _assert_same_steps(ours: Any, theirs: Any) -> None:
+    """Check that two schedulers give the same bits, with the same noise between steps."""
+    assert ours.timesteps.tolist() == theirs.timesteps.tolist()
+    assert ours.init_noise_sigma == theirs.init_noise_sigma
+    sample = expected = initial_noise(2, (4, 4, 4), seed=0) * theirs.init_noise_sigma
+    mine, other = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+    for timestep in theirs.timesteps:
+        for scheduler, generator in ((ours, mine), (theirs, other)):
+            value = sample if scheduler is ours else expected
+            network_input = scheduler.scale_model_input(value, timestep)
+            stepped = scheduler.step(
+                _toy_network(network_input), timestep, value, generator=generator
+            ).prev_sample
+            if scheduler is ours:
+                sample = stepped
+            else:
+                expected = stepped
+        assert torch.equal(sample, expected)
 
 
 def test_leading_timesteps_cannot_be_all() -> None:

@@ -75,7 +75,11 @@ def reject_not_finite(plans: Sequence[ImportPlan]) -> None:
 
 
 def _is_finite(value: Tensor) -> bool:
-    return not value.is_floating_point() or bool(value.float().isfinite().all())
+    if not value.is_floating_point() or not value.numel():
+        return True
+    if value.element_size() == 1:  # 8-bit types have no arithmetic
+        value = value.float()
+    return all(bound.isfinite().item() for bound in value.aminmax())
 
 
 def write_parts(plans: Sequence[ImportPlan], folder: Path, origin: LockEntry | None = None) -> None:

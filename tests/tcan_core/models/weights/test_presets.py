@@ -54,6 +54,9 @@ def test_every_shipped_preset_loads_with_all_parts() -> None:
         "musepose",
         "novita",
         "sd15",
+        "sd15-animatelcm",
+        "sd15-lightning4",
+        "sd15-lightning8",
         "sd15-magic",
         "sd15-official",
     ]

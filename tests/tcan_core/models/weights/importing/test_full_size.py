@@ -14,6 +14,7 @@ from tcan_core.models.weights.importing.importer import check_files, write_parts
 from tcan_core.models.weights.keys import read_safetensors
 from tcan_core.models.weights.loading import load_strictly
 from tcan_core.models.weights.presets import Preset, load_preset
+from tests.tcan_core.foreign import animatediff
 from tests.tcan_core.models.weights.importing.files import (
     FORMATS,
     as_official,
@@ -21,6 +22,7 @@ from tests.tcan_core.models.weights.importing.files import (
     damage,
     kind_of,
     make,
+    part_state,
     shared,
     without_mid,
 )
@@ -167,3 +169,67 @@ def test_a_full_size_file_is_written_and_loads(tmp_path: Path) -> None:
         controlnet = build_controlnet(preset)
     load_strictly(controlnet.to_empty(device="cpu"), read_safetensors(written), "controlnet")
     assert not any(value.any() for value in controlnet.state_dict().values())
+
+
+def without_last_layers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a reference UNet as published: without the layers after its last features."""
+    return {k: v for k, v in state.items() if not k.startswith(("conv_norm_out.", "conv_out."))}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["moore", "novita", "musepose"])
+def test_published_files_of_animate_anyone_fit(name: str, tmp_path: Path) -> None:
+    preset = load_preset(name)
+    states = {part: part_state(preset, part, shared) for part in preset.parts}
+    files = {
+        "denoising_unet.pth": states["denoising_unet"],
+        "reference_unet.pth": without_last_layers(states["reference_unet"]),
+        "motion_module.pth": animatediff(states["motion_modules"], preset.max_context_size),
+        "pose_guider.pth": states["pose_guider"],
+        "pytorch_model.bin": states["image_encoder"],
+    }
+    for file, state in files.items():
+        torch.save(state, tmp_path / file)
+
+    plans = check_files([tmp_path / file for file in files], preset)
+
+    assert all(plan.report.fits for plan in plans)
+    assert [next(iter(plan.readers)) for plan in plans] == [
+        "denoising_unet",
+        "reference_unet",
+        "motion_modules",
+        "pose_guider",
+        "image_encoder",
+    ]
+    assert plans[1].report.filled == 4
+
+
+@pytest.mark.long
+def test_published_file_of_magicanimate_gives_unet_and_motion_modules(tmp_path: Path) -> None:
+    preset = load_preset("magicanimate")
+    unet = part_state(preset, "denoising_unet", shared)
+    motion = animatediff(part_state(preset, "motion_modules", shared), 24)
+    for prefix in ("module.", "unet.", "module.unet."):
+        path = tmp_path / "temporal_attention.ckpt"
+        torch.save({"state_dict": {prefix + k: v for k, v in (unet | motion).items()}}, path)
+
+        (plan,) = check_files([path], preset)
+
+        assert plan.report.fits and set(plan.readers) == {"denoising_unet", "motion_modules"}
+
+
+@pytest.mark.long
+def test_published_motion_modules_for_few_steps_fit(tmp_path: Path) -> None:
+    lightning, lcm = load_preset("sd15-lightning4"), load_preset("sd15-animatelcm")
+    adapter = tmp_path / "animatediff_lightning_4step_diffusers.pth"
+    torch.save(part_state(lightning, "motion_modules", shared), adapter)
+    without_positions = animatediff(part_state(lcm, "motion_modules", shared), 64)
+    plain = {k: v for k, v in without_positions.items() if not k.endswith(".pe")}
+    torch.save({"state_dict": plain}, tmp_path / "AnimateLCM_sd15_t2v.ckpt")
+
+    (first,) = check_files([adapter], lightning)
+    (second,) = check_files([tmp_path / "AnimateLCM_sd15_t2v.ckpt"], lcm)
+
+    assert first.report.fits and set(first.readers) == {"motion_modules"}
+    assert second.report.fits and lcm.max_context_size == 64
+    assert lcm.loras["lcm"].weight == 0.8 and lcm.loras["lcm"].into == ("denoising_unet",)
