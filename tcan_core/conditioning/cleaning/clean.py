@@ -106,7 +106,7 @@ def _repair(
         rejected = find_jumps(points, settings.max_speed, fps)
         points[rejected], confidence[rejected] = np.nan, 0.0
     if settings.fill_gaps:
-        filled = fill_gaps(points, confidence, round(settings.max_gap_s * fps))
+        filled = fill_gaps(points, confidence, settings.max_gap(fps))
         filled |= carry_ends(points, confidence, round(settings.max_carried_s * fps))
     blinked = find_blinks(points, round(settings.min_shown_s * fps))
     points[blinked], confidence[blinked] = np.nan, 0.0

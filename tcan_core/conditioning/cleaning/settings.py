@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from tcan_core.conditioning.cleaning.person import PersonChoice
 from tcan_core.errors import ParameterError
 
+# However few frames a second has, a detector misses a joint in some of them in a row.
+MIN_GAP = 5
 SMOOTHED_FRAMES = 7  # with fewer, a polynomial follows the jitter
 
 
@@ -19,7 +21,7 @@ class CleaningSettings:
         choose_person: follow one person; otherwise take the first one of every frame.
         smooth: smooth by Savitzky-Golay.
         min_confidence: joints with less confidence count as not detected, 0..1.
-        max_gap_s: longest gap that is filled.
+        max_gap_s: longest gap that is filled, or 5 frames if these last longer.
         max_carried_s: longest gap at the beginning and at the end that is filled.
         min_shown_s: a joint that is seen for a shorter time between two longer gaps is dropped, so
             that it does not blink; 0 keeps all.
@@ -51,6 +53,10 @@ class CleaningSettings:
         _require(self.max_speed > 0, "max_speed", self.max_speed, "above 0")
         fits = 0 <= self.smooth_order < SMOOTHED_FRAMES
         _require(fits, "smooth_order", self.smooth_order, f"0 to {SMOOTHED_FRAMES - 1}")
+
+    def max_gap(self, fps: float) -> int:
+        """Return the longest gap that is filled, in frames."""
+        return max(MIN_GAP, round(self.max_gap_s * fps))
 
     def smooth_window(self, fps: float) -> int:
         """Return the frames that a polynomial is fitted to, odd."""
