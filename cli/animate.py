@@ -183,7 +183,7 @@ def animate(
         from tcan_core.models.weights.presets import load_preset
         from tcan_core.pipelines.animate import AnimateSettings
         from tcan_core.pipelines.animate_files import prepare, random_seed
-        from tcan_core.pipelines.condition_maps import prepare_maps
+        from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
         from tcan_core.pipelines.preflight import check_files
 
     part = Trim() if trim is None else Trim.parse(trim)
@@ -219,6 +219,9 @@ def animate(
     )
     loaded = load_preset(preset)
     settings.temperature(loaded)  # refuses what the preset cannot do, before any work
+    if loaded.condition == "maps":
+        about_poses = {"--source-pose": source_pose, "--person": person, "--detector": detector}
+        reject_pose_options(about_poses | {"--canvas": canvas, "--fps": fps})
     with _bar() as bar:
         progress = _progress_updater(bar)
         found = _detection_updater(bar)

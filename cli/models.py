@@ -285,9 +285,7 @@ def _print_reports(checked: list[ImportPlan], as_json: bool) -> None:
 
 def _announce(files: Mapping[HubFile, Sequence[str]]) -> None:
     """Print what is about to be downloaded for which parts, with licences and sizes."""
-    from tcan_core.models.weights.hub.transfer import announced_bytes
-
-    sizes = {file: announced_bytes(file) for file in files}
+    sizes = {file: _known_size(file) for file in files}
     for file, names in files.items():
         license_name = file.license or "unknown, see its repository"
         what = f"{', '.join(names)}: {file}, licence: {license_name}"
@@ -301,8 +299,19 @@ def _announce(files: Mapping[HubFile, Sequence[str]]) -> None:
     if restricted := sorted({one.license for one in files if "non-commercial" in one.license}):
         typer.echo(f"NOT FOR COMMERCIAL USE: {'; '.join(restricted)}", err=True)
     if files:
-        total = sum(size or 0 for size in sizes.values())
-        typer.echo(f"to download in all: {_size(total)}", err=True)
+        total = _size(sum(size or 0 for size in sizes.values()))
+        at_least = "at least " if None in sizes.values() else ""
+        typer.echo(f"to download in all: {at_least}{total}", err=True)
+
+
+def _known_size(file: HubFile) -> int | None:
+    """Return the size of a file, or None if it is unknown or the hub does not answer."""
+    from tcan_core.models.weights.hub.transfer import announced_bytes
+
+    try:
+        return announced_bytes(file)
+    except WeightsError:
+        return None  # the download will say why
 
 
 def _size(num_bytes: int | None) -> str:

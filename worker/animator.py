@@ -46,7 +46,7 @@ from tcan_core.pipelines.animate_files import (
     render,
     write_poses,
 )
-from tcan_core.pipelines.condition_maps import prepare_maps
+from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
@@ -205,6 +205,8 @@ class TcanAnimator:
                 **placing,
             )
         with _mapped_errors():
+            if self._takes_maps:
+                reject_pose_options({"image_pose": image_pose, "person": params.person})
             result = read(
                 image,
                 driving,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,23 @@ from tcan_core.conditioning.pose_maps import EncodedMaps
 from tcan_core.errors import MediaError, ParameterError
 from tcan_core.pipelines.animate_files import PreparedInput, read_source_image
 from tcan_core.pipelines.sound import find_sound
+
+
+def reject_pose_options(options: Mapping[str, object]) -> None:
+    """Raise an error if an option about poses is given, which has no effect on maps.
+
+    Args:
+        options: values by the caller's names; None is not given.
+
+    Raises:
+        ParameterError: names the options.
+    """
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ParameterError(
+            f"{', '.join(given)} cannot be used with a preset that takes a video of maps: nothing "
+            "is detected in it; leave it out"
+        )
 
 
 def prepare_maps(

@@ -179,6 +179,8 @@ def test_a_preset_that_takes_maps_renders_the_video_without_a_detector(
     assert attempt.prepare(params=JobParams(seed=1)) == []
 
     assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
+    with pytest.raises(AnimationError, match="person cannot be used with a preset that takes"):
+        attempt.prepare(params=JobParams(seed=1, person=0))
 
 
 def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:

@@ -16,7 +16,7 @@ from tcan_core.conditioning.pose_maps import EncodedMaps, ResizedMaps
 from tcan_core.errors import ParameterError
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import PreparedInput, render
-from tcan_core.pipelines.condition_maps import prepare_maps
+from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
 from tests.tcan_core.pipelines.conftest import FRAMES, SIZE
 
 FAST = AnimateSettings(seed=3, context_size=4, context_overlap=2)
@@ -86,6 +86,12 @@ def test_a_temperature_is_refused_before_a_file_is_written(
     with pytest.raises(ParameterError, match="ptm_tau is 1.0; it must be 0 for tiny"):
         render(maps_pipeline, prepared, tmp_path / "out.mp4", replace(FAST, ptm_tau=1.0))
     assert not list(tmp_path.iterdir())
+
+
+def test_options_about_poses_are_refused_for_maps() -> None:
+    reject_pose_options({"--person": None, "--detector": None})
+    with pytest.raises(ParameterError, match="--person, --fps cannot be used with a preset that"):
+        reject_pose_options({"--person": "0", "--detector": None, "--fps": 8.0})
 
 
 def test_maps_are_stretched_to_the_models_size() -> None:
