@@ -76,6 +76,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "train pose-detector --config mine.yaml --check",
     ),
     "train prior": ("train prior --config mini/prior", "train prior --config mine.yaml --check"),
+    "train export": (
+        "train export runs/sd15/stage1",
+        "train export runs/sd15/stage1 --checkpoint best",
+    ),
     "train stage1": (
         "train stage1 --config sd15/stage1 --check",
         "train stage1 --config mine.yaml --resume",

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from tcan_core.training.command import CHECK_HELP, CONFIG_HELP, RESUME_HELP, STAGES, run_command
+from tcan_core.training.command import (
+    CHECK_HELP,
+    CHECKPOINT_HELP,
+    CONFIG_HELP,
+    EXPORT_SUMMARY,
+    RESUME_HELP,
+    RUN_HELP,
+    STAGES,
+    export_command,
+    run_command,
+)
 
 
 def _command(stage: str) -> Callable[..., None]:
@@ -24,3 +34,12 @@ def _command(stage: str) -> Callable[..., None]:
 app = typer.Typer(help="Train the parts of a preset.", no_args_is_help=True)
 for name, summary in STAGES.items():
     app.command(name, help=summary)(_command(name))
+
+
+@app.command(help=EXPORT_SUMMARY)
+def export(
+    run: Annotated[str, typer.Argument(help=RUN_HELP)],
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
+) -> None:
+    """Write the trained parts of a run's checkpoint."""
+    export_command(run, checkpoint)

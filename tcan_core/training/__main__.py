@@ -12,13 +12,23 @@ from collections.abc import Sequence
 
 from tcan_core.errors import ConfigError, InputError, TcanError
 from tcan_core.startup import use_passive_waiting
-from tcan_core.training.command import CHECK_HELP, CONFIG_HELP, RESUME_HELP, STAGES, run_command
+from tcan_core.training.command import (
+    CHECK_HELP,
+    CHECKPOINT_HELP,
+    CONFIG_HELP,
+    EXPORT_SUMMARY,
+    RESUME_HELP,
+    RUN_HELP,
+    STAGES,
+    export_command,
+    run_command,
+)
 
 USAGE_EXIT, ERROR_EXIT, INTERRUPT_EXIT = 2, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one training stage.
+    """Run one training stage, or export a checkpoint.
 
     Returns:
         The exit code: 0, 1 on an error, 2 for a wrong configuration or a missing file.
@@ -26,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     use_passive_waiting()
     try:
-        run_command(options.stage, options.config, resume=options.resume, check=options.check)
+        options.run(options)
     except KeyboardInterrupt:
         return INTERRUPT_EXIT
     except (TcanError, OSError) as error:
@@ -38,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _train(options: argparse.Namespace) -> None:
+    run_command(options.stage, options.config, resume=options.resume, check=options.check)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tcan_core.training", description=__doc__)
     stages = parser.add_subparsers(dest="stage", metavar="STAGE", required=True)
@@ -47,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         resume = argparse.BooleanOptionalAction
         command.add_argument("--resume", action=resume, default=False, help=RESUME_HELP)
         command.add_argument("--check", action="store_true", help=CHECK_HELP)
+        command.set_defaults(run=_train)
+    export = stages.add_parser("export", help=EXPORT_SUMMARY, description=EXPORT_SUMMARY)
+    export.add_argument("folder", metavar="RUN", help=RUN_HELP)
+    export.add_argument("--checkpoint", default="last", help=CHECKPOINT_HELP)
+    export.set_defaults(run=lambda options: export_command(options.folder, options.checkpoint))
     return parser
 
 

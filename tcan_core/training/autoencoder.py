@@ -17,7 +17,7 @@ from tcan_core.models.weights.loading import load_strictly, read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
-from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.puppet_data import PuppetPictures, load_puppets, to_images
 from tcan_core.training.samples import Samples, integers, normal
 from tcan_core.training.sheets import as_pictures, tile
 from tcan_core.training.structure import structural_similarity
@@ -59,11 +59,13 @@ class AutoencoderStage:
     """Training of the autoencoder on single images."""
 
     validation = None
+    base: tuple[str, ...] = ()
+    pictures: PuppetPictures
 
     def __init__(self, config: AutoencoderConfig) -> None:
         self.config = config
         torch.manual_seed(config.run.seed)
-        preset = load_preset(config.preset)
+        self.preset = preset = load_preset(config.preset)
         self.codec = build_codec(preset).to(config.run.device)
         if config.initial_vae is not None:
             state = read_part(preset, "vae", Path(config.initial_vae))
@@ -73,7 +75,10 @@ class AutoencoderStage:
             self.codec.vae.encoder.requires_grad_(False)
             self.codec.vae.quant_conv.requires_grad_(False)
         self.trained = nn.ModuleDict({"vae": self.codec.vae})
-        self.pictures = load_puppets(config.data)
+
+    def open_data(self) -> None:
+        """Open the puppets."""
+        self.pictures = load_puppets(self.config.data)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted sum of squared error, edge error, KL divergence and 1 - SSIM."""

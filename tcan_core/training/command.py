@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 STAGES = {
     "autoencoder": "Train the image codec of a small preset.",
@@ -18,6 +19,9 @@ STAGES = {
 }
 CONFIG_HELP = "Path of a YAML file, or name of a shipped one, such as sd15/stage1."
 RESUME_HELP = "Resume from the last checkpoint, if there is one."
+EXPORT_SUMMARY = "Write the trained parts of a run's checkpoint to its `export`, without its data."
+RUN_HELP = "Folder of the run: the `output` of its configuration."
+CHECKPOINT_HELP = "best (by validation), last, or a step."
 CHECK_HELP = "Only check the configuration; exit with 2 when it is wrong."
 
 
@@ -30,6 +34,14 @@ def run_command(stage: str, config: str, *, resume: bool, check: bool) -> None:
         return
     with _progress_report() as report:
         run_stage(stage, config, resume, report)
+
+
+def export_command(run: str, checkpoint: str) -> None:
+    """Write the parts of a checkpoint and print where. Raises as `run_export.export_run`."""
+    from tcan_core.training.run_export import export_run
+
+    step, folder = export_run(Path(run), checkpoint)
+    print(f"trained parts of step {step} are in {folder}")
 
 
 @contextmanager

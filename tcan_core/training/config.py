@@ -57,6 +57,8 @@ class RunConfig:
             the stage's preset with these parts.
         steps: total number of optimiser steps.
         batch_size: samples per micro-batch and process.
+        keep_checkpoints: number of last checkpoints kept in `output`, in addition to the best by
+            validation; `remote` holds the last and the best.
         checkpoint_every_s: seconds between resumable checkpoints.
         sheet_every: steps between sample sheets.
         precision: autocast precision; "fp16" scales the loss and needs CUDA.
@@ -73,6 +75,7 @@ class RunConfig:
     remote: str | None = None
     export_preset: str | None = None
     seed: int = 0
+    keep_checkpoints: int = 2
     checkpoint_every_s: float = 180.0
     log_every: int = 20
     sheet_every: int = 1000

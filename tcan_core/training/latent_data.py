@@ -82,9 +82,10 @@ def load_latents(
 def _encode(pictures: PuppetPictures, codec: ImageCodec) -> NDArray[np.float16]:
     images = pictures.images.reshape(-1, *pictures.images.shape[2:])
     batches = range(0, len(images), _ENCODE_BATCH)
+    device = next(codec.parameters()).device
     encoded = [
-        codec.encode(to_images(images[first : first + _ENCODE_BATCH])).half().numpy()
+        codec.encode(to_images(images[first : first + _ENCODE_BATCH]).to(device)).half().cpu()
         for first in batches
     ]
-    latents = np.concatenate(encoded)
+    latents = torch.cat(encoded).numpy()
     return latents.reshape(*pictures.images.shape[:2], *latents.shape[1:])

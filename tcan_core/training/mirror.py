@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tcan_core.errors import StorageError
 from tcan_core.training.checkpoint import CHECKPOINT
+from tcan_core.training.kept_checkpoints import BEST, EARLIER
 from tcan_core.training.storage import Storage, checked_name
 
 log = logging.getLogger(__name__)
@@ -26,14 +27,14 @@ class Mirror:
         self._same: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> None:
-        """Download the last checkpoint, overwriting the local one, and all missing files.
+        """Download the last and best checkpoint over the local ones, and all missing files.
 
         All machines of a run start from the checkpoint in the storage.
         """
         for prefix, folder in self._folders.items():
             for name in self._storage.names(f"{prefix}/"):
                 file = folder / checked_name(name.removeprefix(f"{prefix}/"))
-                if file.name == CHECKPOINT or not file.exists():
+                if file.name in (CHECKPOINT, BEST) or not file.exists():
                     self._storage.fetch(name, file)
                     self._same[name] = _stamp(file)
 
@@ -62,6 +63,7 @@ class Mirror:
             for prefix, folder in self._folders.items()
             for file in folder.rglob("*")
             if file.is_file() and file.suffix != ".partial" and not file.name.startswith(".")
+            if file.parent.name != EARLIER
         }
 
 

@@ -23,7 +23,7 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.puppets.background import draw_background
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
-from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.puppet_data import PuppetPictures, load_puppets, to_images
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.sheets import fixed_choice, tile
 
@@ -53,13 +53,19 @@ class PoseDetectorStage:
     """Training of the pose detector on single images."""
 
     validation = None
+    base: tuple[str, ...] = ()
+    pictures: PuppetPictures
 
     def __init__(self, config: PoseDetectorConfig) -> None:
         self.config, self._device = config, config.run.device
         torch.manual_seed(config.run.seed)
-        self.detector = build_pose_detector(load_preset(config.preset)).to(config.run.device)
+        self.preset = load_preset(config.preset)
+        self.detector = build_pose_detector(self.preset).to(config.run.device)
         self.trained = nn.ModuleDict({"pose_detector": self.detector})
-        self.pictures = load_puppets(config.data)
+
+    def open_data(self) -> None:
+        """Open the puppets."""
+        self.pictures = load_puppets(self.config.data)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the heatmaps' cross entropy, with higher weight on peaks, and the pixel error."""

@@ -25,7 +25,7 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise
-from tcan_core.training.latent_data import load_latents
+from tcan_core.training.latent_data import PuppetLatents, load_latents
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.sheets import (
     as_pictures,
@@ -52,6 +52,8 @@ class PriorStage:
     """Training of the prior: images from poses, without a reference."""
 
     validation = None
+    base = ("vae", "text_encoder")
+    data: PuppetLatents
 
     def __init__(self, config: PriorConfig) -> None:
         self.config = config
@@ -61,13 +63,18 @@ class PriorStage:
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
         parts = config.run.part_folders
         codec = load_codec(self.preset, parts)
-        self.data = load_latents(config.data, self.preset, parts, codec)
         # The reference UNet is not used here: its bank stays empty.
         reference_unet = build_reference_unet(self.preset)
         prompt = load_prompt(self.preset, parts)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
+
+    def open_data(self) -> None:
+        """Open the puppets, encoded by the autoencoder."""
+        config = self.config
+        parts = config.run.part_folders
+        self.data = load_latents(config.data, self.preset, parts, self.tcan.codec)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of single images with their poses."""

@@ -36,8 +36,8 @@ _KEYS = {
     Range(0, without_least=True): "learning_rate epsilon max_grad_norm",
     Range(0, 1, without_most=True): "betas ema_decay",
     Range(0, 1): "reference_dropout empty_share compressed_share",
-    Range(1): "accumulation_steps steps batch_size log_every sheet_every characters frames size "
-    "num_frames every clips num_inference_steps",
+    Range(1): "accumulation_steps keep_checkpoints steps batch_size log_every sheet_every "
+    "characters frames size num_frames every clips num_inference_steps",
 }
 RANGES = {key: allowed for allowed, keys in _KEYS.items() for key in keys.split()}
 

@@ -11,14 +11,18 @@ import torch
 
 from media.image import write_png
 from tcan_core.errors import ConfigError, NotFiniteError
-from tcan_core.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import rank
+from tcan_core.training.kept_checkpoints import KeptCheckpoints
 from tcan_core.training.stage import Stage
 from tcan_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+BEST_BY = "moving_region_psnr"  # the best checkpoint has the highest one in validation
 
 
 class RunArtifacts:
@@ -30,7 +34,9 @@ class RunArtifacts:
         self._stage, self._trainer, self._run, self._saved = stage, trainer, run, saved
         self._folder = Path(run.output)
         self._writer: SummaryWriter | None = None
+        self._checkpoints = KeptCheckpoints(self._folder, run.keep_checkpoints)
         self._saved_step = 0
+        self._best_score: float | None = None
 
     def start(self, resume: bool) -> int:
         """Load the last checkpoint if there is one, and return its step, else 0.
@@ -39,7 +45,7 @@ class RunArtifacts:
             ConfigError: there is a checkpoint but `resume` is false, or its step is beyond the
                 steps of this run.
         """
-        path = self._folder / CHECKPOINT
+        path = self._checkpoints.last
         if not path.exists():
             return 0
         if not resume:
@@ -53,6 +59,7 @@ class RunArtifacts:
                 f"{path} is at step {start}, but this run has only {self._run.steps} steps; "
                 "increase `run.steps` or choose another output"
             )
+        self._best_score = self._checkpoints.best_score()
         return start
 
     def save(self, step: int) -> None:
@@ -65,7 +72,7 @@ class RunArtifacts:
         # A run that resumes from this checkpoint does not log these scalars again.
         if self._writer is not None:
             self._writer.flush()
-        save_checkpoint(self._folder / CHECKPOINT, self._trainer.state(step))
+        self._checkpoints.save(self._trainer.state(step), self._saved_step)
         with self._trainer.exported_weights():
             self._stage.export(Path(self._run.export))
         self._saved_step = step
@@ -80,7 +87,7 @@ class RunArtifacts:
     @property
     def kept(self) -> str:
         """A sentence part that says which checkpoint is on the disk; valid in rank 0."""
-        path = self._folder / CHECKPOINT
+        path = self._checkpoints.last
         return f"{path} holds step {self._saved_step}" if self._saved_step else "Nothing was saved"
 
     def write_sheet(self, step: int) -> None:
@@ -91,12 +98,17 @@ class RunArtifacts:
             write_png(path, self._stage.sheet())
 
     def validate(self, step: int) -> None:
-        """Measure the model on held-out clips."""
+        """Measure the model on held-out clips, and keep its checkpoint if it is the best so far."""
         if self._stage.validation is None:
             return
         with self._evaluating():
             means = self._stage.validation(self._folder / "validation" / f"{step:07d}")
         self.write_scalars(step, {f"validation/{name}": value for name, value in means.items()})
+        score = means.get(BEST_BY)
+        if score is not None and (self._best_score is None or score > self._best_score):
+            self._trainer.check_finite()
+            self._checkpoints.save_best(self._trainer.state(step), score)
+            self._best_score = score
 
     @contextmanager
     def scalars(self, start: int) -> Iterator[None]:

@@ -21,8 +21,19 @@ class Stage(Protocol):
         """The trained modules; their parameters with `requires_grad` are optimised."""
 
     @property
+    def base(self) -> tuple[str, ...]:
+        """Names of the frozen parts that the trained ones are built on."""
+
+    @property
     def validation(self) -> ClipValidation | None:
         """Validation during training; None for none."""
+
+    def open_data(self) -> None:
+        """Open the data; `loss`, `sheet` and `validation` need it, `export` does not.
+
+        Raises:
+            ConfigError: there is no usable data.
+        """
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the mean loss of these samples, a scalar, and scalars to log."""

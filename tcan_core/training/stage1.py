@@ -26,6 +26,7 @@ from tcan_core.models.weights.loading import (
 )
 from tcan_core.models.weights.merged_loras import merge_loras, unmerge_loras
 from tcan_core.models.weights.presets import load_preset
+from tcan_core.training.batches import ClipData
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig
@@ -33,7 +34,7 @@ from tcan_core.training.diffusion import add_noise
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
-from tcan_core.training.validation import ValidationConfig, open_validation
+from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
 SHEET_PICTURES = 16
 
@@ -63,6 +64,10 @@ class Stage1Config(ClipSource):
 class Stage1:
     """Training of the source character's appearance in a target pose."""
 
+    base = ("vae", "text_encoder", "denoising_unet", "controlnet")
+    data: ClipData
+    validation: ClipValidation | None = None
+
     def __init__(self, config: Stage1Config) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
@@ -82,11 +87,15 @@ class Stage1:
             if state is not None:
                 load_lora(unet, state)
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
-        self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
         self.trained = nn.ModuleDict({"reference_unet": reference_unet, "denoising_unet": unet})
+
+    def open_data(self) -> None:
+        """Open the clips to learn from and those held out."""
+        config, parts = self.config, self.config.run.part_folders
+        self.data = open_clip_data(config, 1, self.preset, parts, self.tcan.codec)
         self.validation = open_validation(config.validation, self.tcan, 1, self.preset, parts)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:

@@ -34,6 +34,7 @@ from tcan_core.models.weights.loading import (
     read_part,
 )
 from tcan_core.models.weights.presets import Preset, load_preset
+from tcan_core.training.batches import ClipData
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
@@ -41,7 +42,7 @@ from tcan_core.training.diffusion import add_noise
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, sample_images, tile
-from tcan_core.training.validation import ValidationConfig, open_validation
+from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
 SHEET_CLIPS = 3
 UNET_MOTION, CONTROLNET_MOTION = "motion_modules", "controlnet_motion_modules"
@@ -78,6 +79,10 @@ class Stage2:
         WeightsError: weights, including those of stage 1, are missing or damaged.
     """
 
+    base = ("vae", "text_encoder", "denoising_unet", "controlnet", "reference_unet", "lora")
+    data: ClipData
+    validation: ClipValidation | None = None
+
     def __init__(self, config: Stage2Config) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
@@ -101,7 +106,11 @@ class Stage2:
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
-        self.data = open_clip_data(config, config.num_frames, self.preset, parts, codec)
+
+    def open_data(self) -> None:
+        """Open the clips to learn from and those held out."""
+        config, parts = self.config, self.config.run.part_folders
+        self.data = open_clip_data(config, config.num_frames, self.preset, parts, self.tcan.codec)
         self.validation = open_validation(
             config.validation, self.tcan, config.num_frames, self.preset, parts
         )

@@ -11,6 +11,7 @@ from tcan_core.errors import ConfigError
 from tcan_core.models.devices import check_device
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
+from tcan_core.training.base_weights import BaseFile, check_base, find_base, record_base
 from tcan_core.training.checkpoint import CHECKPOINT
 from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import barrier, join_processes, local_rank, rank
@@ -70,9 +71,15 @@ def run_stage(
         fetch_shards(settings)
     barrier()
     output = Path(run.output)
-    if rank() == 0 and resume and (output / CHECKPOINT).exists():
+    is_resumed = resume and (output / CHECKPOINT).exists()
+    if rank() == 0 and is_resumed:
         check_resumed(settings, output / CONFIG)
-    stage = _in_turn(lambda: STAGES[name][1](settings))
+    stage = _in_turn(lambda: _open(name, settings))
+    base = dict[str, BaseFile]()
+    if rank() == 0:
+        base = find_base(stage.preset, stage.base, run.part_folders)
+        if is_resumed:
+            check_base(output, base)
     train(
         stage,
         run,
@@ -80,11 +87,11 @@ def run_stage(
         resume,
         lambda step, scalars: report(step, run.steps, scalars),
         mirror.try_to_push if mirror else lambda: None,
-        lambda: save_config(settings, output / CONFIG),
+        lambda: _record(settings, base),
     )
     if rank() == 0:
         if run.export_preset:
-            export_preset(settings.preset, Path(run.export), run.export_preset)
+            export_preset(settings.preset, Path(run.export), run.export_preset, base)
         if mirror:
             mirror.push()
 
@@ -123,6 +130,19 @@ def find_config(name: str) -> Path:
             "or give the path of a YAML"
         )
     return path
+
+
+def _open(name: str, settings: Any) -> Any:
+    stage = STAGES[name][1](settings)
+    stage.open_data()
+    return stage
+
+
+def _record(settings: Any, base: dict[str, BaseFile]) -> None:
+    """Write what a run is started with to its output."""
+    output = Path(settings.run.output)
+    save_config(settings, output / CONFIG)
+    record_base(output, base)
 
 
 def _open_mirror(run: RunConfig) -> Mirror | None:

@@ -56,7 +56,9 @@ class TinyRuns:
 
     def stage(self, name: str, **changes: Any) -> Any:
         """Return a stage, ready to train."""
-        return STAGES[name][1](self.config(name, **changes))
+        stage = STAGES[name][1](self.config(name, **changes))
+        stage.open_data()
+        return stage
 
     def train(self, name: str, *, resume: bool = False, **changes: Any) -> list[dict[str, float]]:
         """Train a fresh stage and return the scalars of each step."""

@@ -18,6 +18,7 @@ class Lines:
     """Fits a line to points that are drawn by chance."""
 
     validation = None
+    base: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -25,6 +26,9 @@ class Lines:
         self.frozen = nn.Linear(5, 1).requires_grad_(False)
         self.trained = nn.ModuleDict({"line": self.line, "frozen": self.frozen})
         self.exported: list[Tensor] = []
+
+    def open_data(self) -> None:
+        """Open nothing."""
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the mean squared height of the line over a point for each sample."""
