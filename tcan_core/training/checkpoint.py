@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,22 @@ import torch
 from torch import Tensor
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.weights.importing.importer import write_safetensors
+from tcan_core.models.weights.importing.importer import save_tensors
 
 CHECKPOINT = "checkpoint.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the state to a temporary file, flush it to disk, then rename it to `path`."""
+    """Write the state to a temporary file, flush it to disk, then rename it to `path`.
+
+    The temporary file has one name, so that those of killed runs do not pile up.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with _replaced(partial, path), partial.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -46,5 +50,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def export_part(path: Path, weights: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
     """Write one part of a preset as safetensors, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     cpu = {name: value.detach().to("cpu", dtype) for name, value in weights.items()}
-    write_safetensors(path, cpu)
+    partial = path.with_suffix(".partial")
+    with _replaced(partial, path):
+        save_tensors(cpu, partial)
+
+
+@contextmanager
+def _replaced(partial: Path, path: Path) -> Iterator[None]:
+    """Rename a temporary file to `path` after the block, or remove it on an error."""
+    try:
+        yield
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -55,6 +55,12 @@ class KeptCheckpoints:
         """Return the score of the best checkpoint, or None if there is none."""
         return float(load_checkpoint(self.best)["score"]) if self.best.exists() else None
 
+    @property
+    def size_bytes(self) -> int:
+        """Size of all checkpoints that exist."""
+        files = [self.last, self.best, *map(self._path, self._steps())]
+        return sum(path.stat().st_size for path in files if path.exists())
+
     def find(self, name: str) -> Path:
         """Return the path of a checkpoint.
 

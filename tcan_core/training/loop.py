@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from tcan_core.errors import CanceledError, ConfigError, NotFiniteError
 from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.disk_space import named_full_disk
 from tcan_core.training.distributed import all_gather, barrier, rank
 from tcan_core.training.graceful_stop import stop_on_sigterm
 from tcan_core.training.run_artifacts import RunArtifacts
@@ -50,6 +52,7 @@ def train(
         ConfigError: a checkpoint exists but `resume` is false, a checkpoint is missing on some
             machine, or the configuration is not supported.
         WeightsError: the checkpoint is damaged or belongs to another run.
+        StorageError: a disk is full, or has no space for the checkpoints of this run.
         NotFiniteError: the loss, a gradient or a weight is not finite; the last finite state is
             in the checkpoint and in the exported parts.
         CanceledError: SIGTERM was received; a checkpoint was written.
@@ -62,7 +65,8 @@ def train(
     is_first = rank() == 0
     if is_first:
         started()
-    with artifacts.scalars(start), stop_on_sigterm() as is_stopping:
+    disks = named_full_disk(Path(run.output), Path(run.export))
+    with disks, artifacts.scalars(start), stop_on_sigterm() as is_stopping:
         last_saved = time.monotonic()
         for step in range(start, run.steps):
             # One optimiser step over all processes.

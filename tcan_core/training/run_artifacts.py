@@ -13,6 +13,7 @@ from media.image import write_png
 from tcan_core.errors import ConfigError, NotFiniteError
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import RunConfig
+from tcan_core.training.disk_space import check_space
 from tcan_core.training.distributed import rank
 from tcan_core.training.kept_checkpoints import KeptCheckpoints
 from tcan_core.training.stage import Stage
@@ -42,11 +43,13 @@ class RunArtifacts:
         """Load the last checkpoint if there is one, and return its step, else 0.
 
         Raises:
+            StorageError: there is no space for the checkpoints of this run.
             ConfigError: there is a checkpoint but `resume` is false, or its step is beyond the
                 steps of this run.
         """
         path = self._checkpoints.last
         if not path.exists():
+            self._check_space()
             return 0
         if not resume:
             raise ConfigError(
@@ -60,7 +63,20 @@ class RunArtifacts:
                 "increase `run.steps` or choose another output"
             )
         self._best_score = self._checkpoints.best_score()
+        self._check_space()
         return start
+
+    def _check_space(self) -> None:
+        """Raise StorageError if the disks cannot hold the checkpoints and exported parts."""
+        if rank() > 0:
+            return
+        size = sum(value.nbytes for value in self._trainer.parameters.values())
+        # Weights, averages and two moments; one checkpoint more while it is written.
+        count = self._run.keep_checkpoints + (self._stage.validation is not None) + 1
+        needed = 4 * size * count - self._checkpoints.size_bytes
+        check_space(self._folder, needed, f"{count} checkpoints (run.keep_checkpoints)")
+        if not any(Path(self._run.export).glob("*.safetensors")):
+            check_space(Path(self._run.export), size, "the trained parts")
 
     def save(self, step: int) -> None:
         """Write a checkpoint and the trained parts.

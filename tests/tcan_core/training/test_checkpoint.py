@@ -13,7 +13,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from tcan_core.config import save_config
-from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.errors import ConfigError, StorageError, WeightsError
 from tcan_core.models.weights.loading import read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.__main__ import main
@@ -67,6 +67,26 @@ def test_a_run_of_an_earlier_release_resumes(tmp_path: Path) -> None:
     train_in(tmp_path, 3, resume=True)
 
     assert steps_in(tmp_path) == {"checkpoint.pt": 3, "checkpoints/0000002.pt": 2}
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    train_in(tmp_path, 2)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.partial").symlink_to("/dev/full")
+
+    with pytest.raises(StorageError, match=r"a disk is full.*; free: .* has \d+\.\d GB"):
+        train_in(tmp_path, 3, resume=True)
+
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert not (tmp_path / "checkpoint.partial").is_symlink()
+    train_in(tmp_path, 3, resume=True)
+
+
+def test_a_run_whose_checkpoints_have_no_space_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"run: 1000000000001 checkpoints .* need \d+.\d GB"):
+        train_in(tmp_path / "run", 2, keep_checkpoints=10**12)
+
+    assert not (tmp_path / "run").exists()
 
 
 def start(runs: TinyRuns, stage: str, resume: bool = False, **changes: Any) -> None:

@@ -168,7 +168,8 @@ def test_an_unavailable_storage_is_retried(tmp_path: Path) -> None:
     run, storage = tmp_path / "run", Away(tmp_path / "place")
     mirror = Mirror(storage, {"run": run})
     run.mkdir()
-    for name in ("checkpoint.pt", "scalars", "a.partial", ".hidden"):
+    (run / "checkpoints").mkdir()
+    for name in ("checkpoint.pt", "scalars", "a.partial", ".hidden", "checkpoints/0000001.pt"):
         (run / name).write_text("1")
 
     storage.away = True
@@ -187,7 +188,11 @@ def test_an_unavailable_storage_is_retried(tmp_path: Path) -> None:
 def test_the_checkpoint_in_the_storage_takes_precedence(tmp_path: Path) -> None:
     """All machines of a run begin from the same one, whatever a disk still holds."""
     storage = FolderStorage(tmp_path / "place")
-    for name, here, there in (("checkpoint.pt", "old", "new"), ("scalars", "mine", "theirs")):
+    for name, here, there in (
+        ("checkpoint.pt", "old", "new"),
+        ("best.pt", "old", "new"),
+        ("scalars", "mine", "theirs"),
+    ):
         (tmp_path / "run").mkdir(exist_ok=True)
         (tmp_path / "run" / name).write_text(there)
         storage.put(f"run/{name}", tmp_path / "run" / name)
@@ -195,7 +200,8 @@ def test_the_checkpoint_in_the_storage_takes_precedence(tmp_path: Path) -> None:
 
     Mirror(storage, {"run": tmp_path / "run"}).pull()
 
-    assert (tmp_path / "run" / "checkpoint.pt").read_text() == "new"
+    for name in ("checkpoint.pt", "best.pt"):
+        assert (tmp_path / "run" / name).read_text() == "new"
     assert (tmp_path / "run" / "scalars").read_text() == "mine"
     assert checked_name("run/scalars") == "run/scalars"
 

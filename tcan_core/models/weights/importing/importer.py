@@ -124,13 +124,18 @@ def _is_outdated(folder: Path, part: str, companion: str | None, origin: str) ->
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write weights atomically, with the access rights that the umask gives."""
+    """Write weights atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        partial.touch()
-        mode = partial.stat().st_mode  # safetensors gives its files to their owner alone
-        save_file({key: _with_own_memory(value) for key, value in state.items()}, partial)
-        partial.chmod(mode)
+        save_tensors({key: _with_own_memory(value) for key, value in state.items()}, partial)
+
+
+def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file with the access rights that the umask gives."""
+    path.touch()
+    mode = path.stat().st_mode  # safetensors gives its files to their owner alone
+    save_file(dict(state), path)
+    path.chmod(mode)
 
 
 def _with_own_memory(value: Tensor) -> Tensor:
