@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.e2e_docker.bases import SUBSTITUTE_LABEL, Bases, named_bases, provide
 from tests.e2e_docker.engine import Compose, EngineError, docker, missing_parts
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
-from tests.e2e_docker.scenario import Scenario
+from tests.e2e_docker.scenario import Addresses, Scenario
 from tests.servers import free_port
 from tools.check_deploy import required_secrets
 from worker.outputs.provenance.credentials import CHAIN, KEY, development_credentials
@@ -77,10 +77,10 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="tcan-e2e-") as folder:
         signing = Path(folder) / "signing"
         _make_certificate(signing)
-        compose, url, s3 = _compose(images, bases, uid, Path(folder), signing)
+        compose, urls = _compose(images, bases, uid, Path(folder), signing)
         results[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
         root = (signing / ROOT_CERTIFICATE).read_text()
-        scenario = Scenario(compose, url, s3, root, Path(folder), print)
+        scenario = Scenario(compose, urls, root, Path(folder), print)
         try:
             scenario.run()
         except EngineError:
@@ -101,20 +101,26 @@ def _make_certificate(folder: Path) -> None:
 
 def _compose(
     images: Images, bases: Bases, uid: int, folder: Path, signing: Path
-) -> tuple[Compose, str, str]:
-    """Return the project and the addresses of gateway and object store on this machine."""
-    port, s3_port = free_port(), free_port()
-    s3 = f"http://127.0.0.1:{s3_port}"
+) -> tuple[Compose, Addresses]:
+    """Return the project and its addresses on this machine."""
+    port, s3_port, prometheus_port = free_port(), free_port(), free_port()
+    urls = Addresses(
+        f"http://127.0.0.1:{port}",
+        f"http://127.0.0.1:{s3_port}",
+        f"http://127.0.0.1:{prometheus_port}",
+    )
     environment = {
         "TCAN_GATEWAY_IMAGE": images.gateway,
         "TCAN_WORKER_CPU_IMAGE": images.worker,
         "TCAN_VALKEY_IMAGE": bases.valkey,
         "TCAN_SEAWEEDFS_IMAGE": bases.seaweedfs,
+        "TCAN_PROMETHEUS_IMAGE": bases.prometheus,
         "TCAN_UID": str(uid),
         "TCAN_GID": str(uid),
         "TCAN_PORT": str(port),
         "TCAN_S3_PORT": str(s3_port),
-        "TCAN_S3_PUBLIC_ENDPOINT_URL": s3,
+        "TCAN_PROMETHEUS_PORT": str(prometheus_port),
+        "TCAN_S3_PUBLIC_ENDPOINT_URL": urls.s3,
         "TCAN_SIGNING": str(signing),
         "TCAN_C2PA_CERT": f"/signing/{CHAIN}",
         "TCAN_C2PA_KEY": f"/signing/{KEY}",
@@ -122,7 +128,7 @@ def _compose(
     }
     env_file = folder / "empty.env"
     env_file.touch()
-    return Compose(ROOT, PROJECT, environment, env_file), f"http://127.0.0.1:{port}", s3
+    return Compose(ROOT, PROJECT, environment, env_file), urls
 
 
 def _check_nothing_remains(compose: Compose) -> dict[str, object]:

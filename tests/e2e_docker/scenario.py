@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,12 +31,18 @@ GRACE_S = 30
 SHORT = JobParams(seed=3)
 
 
+class Addresses(NamedTuple):
+    """Addresses of a deployment, from outside the containers."""
+
+    gateway: str
+    s3: str
+    prometheus: str
+
+
 class Scenario:
     """A running deployment, its callers and the measured results.
 
     Args:
-        url: address of the gateway, from outside the containers.
-        s3: address of the object store, from outside the containers.
         root: PEM of the issuer of the deployment's certificate.
         folder: folder for files.
         log: called with one line per event.
@@ -45,15 +51,13 @@ class Scenario:
     def __init__(
         self,
         compose: Compose,
-        url: str,
-        s3: str,
+        urls: Addresses,
         root: str,
         folder: Path,
         log: Callable[[str], None],
     ) -> None:
         self._compose = compose
-        self._url = url
-        self._s3 = s3
+        self._urls = urls
         self._folder = folder
         self._log = log
         self._pair = draw_pair(folder / "pair", seed=1_000_000, frames=24)
@@ -68,6 +72,8 @@ class Scenario:
         with self.timed("up and ready, s"):
             self.start()
         self.create_key()
+        with self.timed("Prometheus up and reading metrics, s"):
+            self.check_metrics()
         with self.timed("a job from outside, s"):
             self.fetch(self.run_job(SHORT))
         self.run_reference()
@@ -94,15 +100,32 @@ class Scenario:
 
     def create_key(self) -> None:
         """Check that a call without a key is refused, then create one in the container."""
-        status = httpx.get(f"{self._url}/jobs").status_code
+        status = httpx.get(f"{self._urls.gateway}/jobs").status_code
         if status != httpx.codes.UNAUTHORIZED:
             raise EngineError(f"a caller without a key got {status}, not 401")
         self._key = self._compose.run("exec", "-T", "gateway", "tcan", "keys", "create", "e2e")
         self.results["a caller without a key gets"] = status
 
+    def check_metrics(self) -> None:
+        """Check that metrics need the token, which Compose gives to Prometheus."""
+        status = httpx.get(f"{self._urls.gateway}/metrics").status_code
+        if status != httpx.codes.UNAUTHORIZED:
+            raise EngineError(f"metrics without a token got {status}, not 401")
+        self._compose.run("up", "--detach", "--no-build", "prometheus")
+        wait_until(self.can_prometheus_read, "Prometheus reads the metrics", READY_S)
+
+    def can_prometheus_read(self) -> bool:
+        """Check that Prometheus runs and that its last reading of each target succeeded."""
+        try:
+            answer = httpx.get(f"{self._urls.prometheus}/api/v1/targets").raise_for_status()
+        except httpx.HTTPError:
+            return False
+        targets = answer.json()["data"]["activeTargets"]
+        return bool(targets) and all(target["health"] == "up" for target in targets)
+
     def client(self) -> Client:
         """Return a client with the key, if it exists yet."""
-        return Client(self._url, api_key=self._key or None)
+        return Client(self._urls.gateway, api_key=self._key or None)
 
     def submit(self, params: JobParams) -> str:
         """Submit a job of the puppet and return its id."""
@@ -124,9 +147,10 @@ class Scenario:
     def fetch(self, job_id: str) -> VideoDigest:
         """Download the job's video, which must come directly from S3."""
         caller = {"Authorization": f"Bearer {self._key}"}
-        link = httpx.get(f"{self._url}/jobs/{job_id}/result", headers=caller).headers["location"]
-        if urlsplit(link).netloc != urlsplit(self._s3).netloc:
-            raise EngineError(f"the result comes from {link}, not from {self._s3}")
+        answer = httpx.get(f"{self._urls.gateway}/jobs/{job_id}/result", headers=caller)
+        link = answer.headers["location"]
+        if urlsplit(link).netloc != urlsplit(self._urls.s3).netloc:
+            raise EngineError(f"the result comes from {link}, not from {self._urls.s3}")
         answer = httpx.get(link).raise_for_status()
         if answer.content[4:8] != b"ftyp":
             raise EngineError(f"the result of {job_id} is no mp4: {answer.content[:12]!r}")
