@@ -20,7 +20,7 @@ RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index
     && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement "worker-${DEVICE}.lock" "$@" \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
-# Project code with mini's weights in a separate layer: a code change does not move torch.
+# Project code with the weights of mini and MoveNet in a separate layer: a code change does not move torch.
 FROM packages AS code
 COPY pyproject.toml README.md LICENSE deploy/docker/build.lock ./
 COPY sandbox sandbox

@@ -69,9 +69,9 @@ class DwposeDetector:
 
 def _import_rtmlib(device: str) -> Any:
     """Return the library after a check that onnxruntime supports the device."""
+    import_onnxruntime("dwpose", device)  # first, since rtmlib imports it too, with its telemetry
     try:
         import rtmlib
     except ImportError as error:
         raise missing_library("dwpose", error) from error
-    import_onnxruntime("dwpose", device)
     return rtmlib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 def import_onnxruntime(detector: str, device: str) -> Any:
-    """Return the library after a check that it supports the device.
+    """Return the library, without its telemetry, after a check that it supports the device.
 
     Args:
         detector: the detector that needs it; also the name of the extra that installs it.
@@ -28,6 +29,9 @@ def import_onnxruntime(detector: str, device: str) -> Any:
         raise ParameterError(
             f"detector {detector} cannot run on {device!r}; use cpu, cuda or cuda:0"
         )
+    # Since 1.29 it sends usage data to its makers unless this is set before the import:
+    # https://github.com/microsoft/onnxruntime/pull/27379
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

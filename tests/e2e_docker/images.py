@@ -70,8 +70,10 @@ def added_mb(image: str, base: str) -> float:
 
 
 def detector_in(image: str) -> str:
-    """Check that the image has the libraries of DWPose (not its weights); return the name."""
-    code = "import onnxruntime, rtmlib; print('dwpose')"
+    """Check that MoveNet runs and DWPose's library is there; return the name of `auto`."""
+    code = "import numpy as np, rtmlib; from tcan_core.conditioning.detectors import build_detector"
+    code += "; detector = build_detector('auto'); detector.detect(np.zeros((1, 9, 9, 3), np.uint8))"
+    code += "; print(detector.name)"
     return docker("run", "--rm", "--read-only", "--entrypoint", "python", image, "-c", code)
 
 

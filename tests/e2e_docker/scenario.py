@@ -72,7 +72,7 @@ class Scenario:
         with self.timed("up and ready, s"):
             self.start()
         self.create_key()
-        with self.timed("Prometheus up and reading metrics, s"):
+        with self.timed("Prometheus up, restarted, and reading metrics, s"):
             self.check_metrics()
         with self.timed("a job from outside, s"):
             self.fetch(self.run_job(SHORT))
@@ -113,6 +113,9 @@ class Scenario:
             raise EngineError(f"metrics without a token got {status}, not 401")
         self._compose.run("up", "--detach", "--no-build", "prometheus")
         wait_until(self.can_prometheus_read, "Prometheus reads the metrics", READY_S)
+        self._compose.run("restart", "prometheus")
+        wait_until(self.can_prometheus_read, "Prometheus reads them after its restart", READY_S)
+        self.results["metrics without the token get"] = status
 
     def can_prometheus_read(self) -> bool:
         """Check that Prometheus runs and that its last reading of each target succeeded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,20 @@ def test_detector_reads_the_files_that_are_pulled(detector: str) -> None:
         assert file.file == name and file.license
         assert file.sha256 and len(file.sha256) == 64
         assert file.revision and len(file.revision) == 40
+
+
+def test_onnxruntime_collects_no_usage_data(tmp_path: Path) -> None:
+    # It would write an id of the machine into the user's cache, except where CI is set.
+    inherited = {name: value for name, value in os.environ.items() if name != "CI"}
+    folders = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    code = (
+        "from tcan_core.conditioning.detectors import build_detector\n"
+        "from tcan_core.errors import WeightsError\n"
+        "try: build_detector('dwpose')\n"
+        "except WeightsError: build_detector('movenet')"
+    )
+    subprocess.run([sys.executable, "-c", code], env=inherited | folders, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_conditioning_does_not_import_torch() -> None:
