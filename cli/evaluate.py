@@ -84,24 +84,28 @@ def evaluate(
     from tcan_core.evaluation.evaluate import DRIVINGS, EvaluateOptions
     from tcan_core.evaluation.pairs import read_pairs
     from tcan_core.evaluation.pose_errors import PoseErrors
-    from tcan_core.pipelines.animate import AnimatePipeline
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import prepare
 
     errors = PoseErrors(drop_joints, throw_joints)
     cleaned = bool(errors) if cleaning is None else cleaning
     read_pairs(pairs, limit)  # fail early, before a model is loaded
+    more, loaded = _lpips(device), load_preset(preset)
+    given = AnimateSettings(context_size=context_size, ptm_tau=ptm_tau, fusion=fusion)  # type: ignore[arg-type]
+    sampling = given.sampling(loaded)
     settings = {
         "num_inference_steps": num_inference_steps,
         "guidance_scale": guidance_scale,
-        "context_size": context_size,
+        "context_size": sampling.context_size,
         "context_overlap": context_overlap,
-        "ptm_tau": ptm_tau,
+        "ptm_tau": given.temperature(loaded),
         "retarget": retarget,
         "root_motion": root_motion,
         "scheduler": scheduler,
         "cache_interval": cache_interval,
         "noise": noise,
-        "fusion": fusion,
+        "fusion": sampling.fusion,
     }
     options = EvaluateOptions(
         drivings=tuple(one for one in DRIVINGS if driving in (one, DrivingChoice.BOTH)),
@@ -117,7 +121,7 @@ def evaluate(
             "device": device,
         }
         | settings,
-        more=_lpips(device),
+        more=more,
     )
     pipeline = AnimatePipeline.from_preset(
         preset, device=device, motion=motion, temporal_controlnet=temporal_controlnet

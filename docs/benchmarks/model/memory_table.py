@@ -24,7 +24,9 @@ from tcan_core.planning.survey import source_of, survey
 from tcan_core.planning.table import TABLE, MemoryTable, Size, load_table
 
 WINDOW, LONG = 16, 32
+MOORE, MUSEPOSE = 24, 48  # windows of these presets
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
+LARGE_SQUARE = (768, 768)
 NARROWEST = (
     2048,
     512,
@@ -50,6 +52,11 @@ SURVEYS = (
     Survey("sd15", "float32", [SQUARE, PHOTO]),  # other sizes are derived; see `widened`
     Survey("sd15-official", "bfloat16", [WIDE], (1,)),
     Survey("sd15-official", "bfloat16", [WIDE], (1,), LONG),
+    Survey("moore", "bfloat16", [SQUARE, WIDE], window=MOORE),
+    Survey("moore", "bfloat16", [SQUARE, WIDE], (1,), LONG),
+    Survey("novita", "bfloat16", [SQUARE, WIDE], (1,), MOORE),
+    Survey("musepose", "bfloat16", [LARGE_SQUARE], (1,), MUSEPOSE),
+    Survey("magicanimate", "bfloat16", [SQUARE]),
     Survey("mini", "float32", [*SMALL, SMALL_NARROWEST]),
     Survey("mini", "float32", [*SMALL, SMALL_NARROWEST], window=LONG),
 )

@@ -72,6 +72,17 @@ def test_guider_features_and_halves_are_official(
     assert difference(conditional, golden["unet/conditional"]) < TOLERANCE
 
 
+def test_unconditional_half_differs_with_the_embedding_as_its_text(
+    pipeline: AnimatePipeline, golden: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline.tcan, "image_encoder", None)  # as with a prompt
+
+    unconditional, conditional = halves(predictor(pipeline))
+
+    assert difference(unconditional, golden["unet/unconditional"]) > 10 * TOLERANCE
+    assert difference(conditional, golden["unet/conditional"]) < TOLERANCE
+
+
 def test_embedding_and_noise_levels_are_official(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]
 ) -> None:

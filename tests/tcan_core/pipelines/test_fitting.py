@@ -91,3 +91,13 @@ def test_another_canvas_is_met_by_height_and_centred() -> None:
 
     np.testing.assert_allclose(moved.keypoints[:2], [[150, 20], [50, 200]])
     assert moved.canvas == (200, 300)
+
+
+def test_stretched_image_is_a_square_for_the_model_and_returns_to_its_shape() -> None:
+    fit = fit_to((40, 80), 64, 8, "stretch")
+    image = np.random.default_rng(0).integers(0, 256, (40, 80, 3), dtype=np.uint8)
+
+    assert (fit.scaled, fit.padded) == ((64, 64), (64, 64))
+    assert fit.to_caller(fit.to_model(image)).shape == (40, 80, 3)
+    moved = fit.pose(pose_at([(80.0, 40.0), (40.0, 10.0)], (40, 80)))
+    assert np.allclose(moved.keypoints[:2], [(64, 64), (32, 16)])
