@@ -78,6 +78,9 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
         )
         table.add_row(part.name, f"{part.parameters:,}", is_installed, part.source, part.license)
     Console().print(table)
+    for part in parts:
+        if part.file:
+            typer.echo(f"{part.name}: {part.file}")
     _print_detector(preset.detector)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -94,8 +95,19 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is dict:
         return _convert_dict(hint, value, where)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
+        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}{_hint(hint, value)}")
     return value
+
+
+def _hint(hint: Any, value: Any) -> str:
+    """Return how to write a number that YAML reads as text, such as 5e-4."""
+    number = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", str(value))
+    if hint not in (int, float) or not isinstance(value, str) or number is None:
+        return ""
+    whole, fraction, sign, exponent = number.groups()
+    if hint is int:
+        return f", which YAML reads as text; write {float(value):.0f}"
+    return f", which YAML reads as text; write {whole}{fraction or '.0'}e{sign or '+'}{exponent}"
 
 
 def _convert_literal(hint: Any, value: Any, where: str) -> Any:

@@ -15,6 +15,7 @@ from tcan_core.errors import ConfigError
 from tcan_core.models.weights.builders import build_codec
 from tcan_core.models.weights.loading import load_strictly, read_part
 from tcan_core.models.weights.presets import load_preset
+from tcan_core.training.batches import check_size
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import PuppetPictures, load_puppets, to_images
@@ -78,6 +79,7 @@ class AutoencoderStage:
 
     def open_data(self) -> None:
         """Open the puppets."""
+        check_size(self.config.data.size, self.codec.factor)
         self.pictures = load_puppets(self.config.data)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tcan_core.errors import ConfigError
 from tcan_core.training.samples import Samples
 
 
@@ -42,6 +43,22 @@ class ClipData(Protocol):
 
         The images, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
         """
+
+
+def check_size(size: int, factor: int) -> None:
+    """Check that images of a size can be encoded.
+
+    Args:
+        size: side of the images in pixels.
+        factor: pixels per latent along a side.
+
+    Raises:
+        ConfigError: the size is not a multiple of the factor.
+    """
+    if size % factor:
+        below = size // factor * factor
+        nearest = " or ".join(str(one) for one in (below, below + factor) if one)
+        raise ConfigError(f"size is {size}; it must be a multiple of {factor}, such as {nearest}")
 
 
 def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from tcan_core.errors import ConfigError
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import PartFolders
 from tcan_core.models.weights.presets import Preset
-from tcan_core.training.batches import ClipBatch, ClipData
+from tcan_core.training.batches import ClipBatch, ClipData, check_size
 from tcan_core.training.config import FolderData, PuppetData, ShardData
 from tcan_core.training.folder_data import FolderClips
 from tcan_core.training.latent_data import PuppetLatents, load_latents
@@ -105,6 +105,7 @@ def open_clip_data(
     if source.shards is not None:
         return ShardClips(source.shards, num_frames, preset, parts, codec)
     if source.folders is not None:
+        check_size(source.folders.size, codec.factor)
         return FolderClips(source.folders, num_frames, codec)
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):

@@ -27,13 +27,21 @@ CHECK_HELP = "Only check the configuration; exit with 2 when it is wrong."
 
 def run_command(stage: str, config: str, *, resume: bool, check: bool) -> None:
     """Check a configuration, or train with it. Raises as `stages.run_stage`."""
+    from tcan_core.training.distributed import rank
     from tcan_core.training.stages import read_stage_config, run_stage
 
     if check:
         read_stage_config(stage, config)
         return
     with _progress_report() as report:
-        run_stage(stage, config, resume, report)
+        run = run_stage(stage, config, resume, report)
+    if rank() == 0:
+        preset = f" with preset.yaml ({run.export_preset})" if run.export_preset else ""
+        print(
+            f"step {run.steps} of {run.steps} is done; trained parts{preset}: {run.export}; "
+            f"checkpoints, scalars and sheets: {run.output}"
+            + (f"; copy of both: {run.remote}" if run.remote else "")
+        )
 
 
 def export_command(run: str, checkpoint: str) -> None:

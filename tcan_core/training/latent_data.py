@@ -13,7 +13,7 @@ from media.digest import file_sha256
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
-from tcan_core.training.batches import ClipBatch
+from tcan_core.training.batches import ClipBatch, check_size
 from tcan_core.training.config import PuppetData
 from tcan_core.training.puppet_data import (
     PuppetPictures,
@@ -69,6 +69,7 @@ def load_latents(
     data: PuppetData, preset: Preset, parts: PartFolders, codec: ImageCodec
 ) -> PuppetLatents:
     """Open the cached latents; encode the images first if the cache is empty."""
+    check_size(data.size, codec.factor)
     pictures = load_puppets(data)
     weights = file_sha256(find_part(preset, "vae", parts))[:12]
     path = cache_folder(data) / f"latents-{weights}.npy"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tcan_core.config import load_config, save_config
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.models.devices import check_device
-from tcan_core.models.weights.presets import load_preset
+from tcan_core.models.weights.loading import has_part
+from tcan_core.models.weights.presets import REFUSE, load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.base_weights import BaseFile, check_base, find_base, record_base
 from tcan_core.training.checkpoint import CHECKPOINT
@@ -30,12 +31,21 @@ from tcan_core.training.stage2 import Stage2, Stage2Config
 CONFIGS_FOLDER = Path(__file__).parent / "configs"
 CONFIG = "config.yaml"  # in the output of a run
 SUFFIXES = (".yaml", ".yml")
-STAGES: dict[str, tuple[type[Any], Callable[[Any], Any]]] = {
+STAGES: dict[str, tuple[type[Any], Any]] = {
     "autoencoder": (AutoencoderConfig, AutoencoderStage),
     "pose-detector": (PoseDetectorConfig, PoseDetectorStage),
     "prior": (PriorConfig, PriorStage),
     "stage1": (Stage1Config, Stage1),
     "stage2": (Stage2Config, Stage2),
+}
+
+# The command that trains a part on which later ones build, in the order of training.
+WRITERS = {
+    "vae": "autoencoder",
+    "denoising_unet": "prior",
+    "controlnet": "prior",
+    "reference_unet": "stage1",
+    "lora": "stage1",
 }
 
 
@@ -44,13 +54,16 @@ def run_stage(
     config: str,
     resume: bool,
     report: Callable[[int, int, dict[str, float]], None],
-) -> None:
+) -> RunConfig:
     """Run one training command from its YAML to the end.
 
     Args:
         name: one of `STAGES`.
         config: the path of a YAML, or the name of a shipped one, such as `sd15/stage1`.
         report: called with step, steps and scalars, in the first process.
+
+    Returns:
+        The run, which names its folders.
 
     Raises:
         ConfigError: unknown stage, the configuration is wrong, or a resumed run has another.
@@ -94,6 +107,7 @@ def run_stage(
             export_preset(settings.preset, Path(run.export), run.export_preset, base)
         if mirror:
             mirror.push()
+    return run
 
 
 def read_stage_config(name: str, config: str) -> Any:
@@ -133,9 +147,35 @@ def find_config(name: str) -> Path:
 
 
 def _open(name: str, settings: Any) -> Any:
+    _check_earlier_stages(name, settings)
     stage = STAGES[name][1](settings)
     stage.open_data()
     return stage
+
+
+def _check_earlier_stages(name: str, settings: Any) -> None:
+    """Raise WeightsError if frozen parts are missing that other commands train, naming those."""
+    preset, folders = load_preset(settings.preset), settings.run.part_folders
+    if None in folders:
+        return  # the preset's own weights are pulled or imported, not trained
+    missing = [
+        part
+        for part in STAGES[name][1].base
+        if part in WRITERS and part in preset.parts and preset.parts[part].absent == REFUSE
+        if not has_part(preset, part, folders)
+    ]
+    if missing:
+        commands = dict.fromkeys(_command(WRITERS[part], settings.preset) for part in missing)
+        raise WeightsError(
+            f"{' and '.join(map(str, folders))}: no weights for {', '.join(missing)}; "
+            f"first run {', then '.join(commands)}"
+        )
+
+
+def _command(stage: str, preset: str) -> str:
+    shipped = f"{preset}/{stage}"
+    has_config = (CONFIGS_FOLDER / f"{shipped}.yaml").is_file()
+    return f"`tcan train {stage} --config {shipped if has_config else 'FILE'}`"
 
 
 def _record(settings: Any, base: dict[str, BaseFile]) -> None:

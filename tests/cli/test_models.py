@@ -145,6 +145,9 @@ def test_show_and_verify_report_imported_parts(
     by_name = {part["name"]: part for part in parts}
     assert by_name["vae"]["present"]
     assert by_name["vae"]["source"] == str(tmp_path / "vae.ckpt")
+    stored = models / "mine" / "vae.safetensors"
+    assert (by_name["vae"]["file"], by_name["lora"]["file"]) == (str(stored), "")
+    assert f"vae: {stored}" in tcan("models", "show", str(mine)).out.splitlines()
     assert not by_name["lora"]["present"]
     assert "4 files are intact" in tcan("models", "verify", str(mine)).out
 

@@ -25,6 +25,7 @@ class PartInventory:
         license: licence of the file that `tcan models pull` downloads; empty if the stored file is
             the user's own.
         absent: the preset's rule for missing weights.
+        file: the file that its weights are read from, empty if there is none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PartInventory:
     present: bool
     license: str = ""
     absent: str = REFUSE
+    file: str = ""
 
 
 def inventory(preset: Preset) -> list[PartInventory]:
@@ -55,6 +57,7 @@ def _entry(preset: Preset, name: str) -> PartInventory:
         present,
         part.pull.license if part.pull and not is_own else "",
         part.absent,
+        str(path) if path is not None and path.exists() else "",
     )
 
 

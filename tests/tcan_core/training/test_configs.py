@@ -121,6 +121,48 @@ def test_invalid_configurations_are_rejected_with_the_key(
         load_config(path, Stage1Config)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": {"learning_rate": "5e-4"}}, "expected float, got '5e-4', .*write 5.0e-4"),
+        ({"optimizer": {"epsilon": "1.5e8"}}, "expected float, got '1.5e8', .*write 1.5e+8"),
+        ({"run": {"steps": "1e5"}}, "expected int, got '1e5', which .*; write 100000"),
+        ({"optimizer": {"learning_rate": "fast"}}, "expected float, got 'fast'$"),
+    ],
+)
+def test_a_number_that_yaml_reads_as_text_is_named_as_it_must_be_written(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "stage1.yaml"
+    run = {"output": "o", "export": "e", "steps": 1, "batch_size": 1} | change.pop("run", {})
+    path.write_text(yaml.safe_dump({"preset": "mini", "run": run, "data": {}} | change))
+    path.write_text(path.read_text().replace("'", ""))  # as people write it
+
+    with pytest.raises(ConfigError, match=message.replace("+", r"\+")):
+        load_config(path, Stage1Config)
+
+
+@pytest.mark.parametrize("stage", ["stage1", "autoencoder"])
+def test_a_size_that_the_autoencoder_cannot_encode_is_rejected(runs: TinyRuns, stage: str) -> None:
+    data = PuppetData(characters=2, frames=2, size=70, cache=str(runs.root))
+    with pytest.raises(
+        ConfigError, match="size is 70; it must be a multiple of 8, such as 64 or 72"
+    ):
+        runs.stage(stage, data=data)
+
+
+def test_a_stage_names_the_commands_that_come_first(
+    runs: TinyRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runs.root)  # a fresh clone has no runs/mini/parts
+    with pytest.raises(
+        WeightsError,
+        match="runs/mini/parts.*: no weights for vae, denoising_unet, controlnet; first run `tcan "
+        "train autoencoder --config mini/autoencoder`, then `tcan train prior --config mini/prior`",
+    ):
+        run_stage("stage1", "mini/stage1", False, lambda *_: None)
+
+
 def test_a_run_keeps_its_resolved_configuration(runs: TinyRuns) -> None:
     config = runs.config("stage1", steps=1)
     save_config(config, runs.root / "mine.yaml")

@@ -124,6 +124,11 @@ def test_a_damaged_latent_ends_the_command_and_keeps_what_was_learned(
     config = str(runs.root / "config.yaml")
     save_config(runs.config("stage1", data=data, steps=4), Path(config))
     assert main(["stage1", "--config", config]) == 0
+    closing = capsys.readouterr().out.splitlines()[-1]
+    assert closing == (
+        f"step 4 of 4 is done; trained parts: {runs.parts}; "
+        f"checkpoints, scalars and sheets: {runs.root / 'stage1'}"
+    )
     kept = [runs.parts / "lora.safetensors", runs.root / "stage1" / "checkpoint.pt"]
     before = [file.read_bytes() for file in kept]
     [latents] = (runs.root / "cache").rglob("latents-*.npy")
