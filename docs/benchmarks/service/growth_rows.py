@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
 
 from growth_world import Row, World
 
@@ -35,8 +34,6 @@ from service.stores.job_store import (
 )
 from service.stores.job_store.commands import Command
 from service.stores.job_store.hints import message
-
-T = TypeVar("T")
 
 LEASE_MS = 3_600_000
 # Reports of progress of a job that a GPU renders for two minutes.
@@ -223,16 +220,9 @@ def reconcile(world: World) -> float:
 
 
 def moved(world: World) -> float:
-    """Report moves of `size` watched jobs; return the cost of the longest script."""
-    waiting = map(str, world.redis.zrange("tcan:waiting:prepare", 0, -1))
-    before = {job_id: place + 1 for place, job_id in enumerate(waiting)}
-    batches = [dict(pairs) for pairs in in_batches([*before.items()], hub.BATCH)]
-    return world.longest(partial(world.jobs.run, events.moved(batch)) for batch in batches)
-
-
-def in_batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Split a sequence."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    """Report moves of the last jobs, as many as are read together."""
+    watched = map(str, world.redis.zrange("tcan:waiting:prepare", -hub.BATCH, -1))
+    return run_all(world, events.moved(dict.fromkeys(watched, world.size)))
 
 
 def fill_deliveries(world: World) -> None:
@@ -322,7 +312,7 @@ ROWS = {
     ),
     "metrics": Row("read the metrics, queued jobs", fill_queue, metrics),
     "reconcile": Row("look for missing wake-up messages, queued jobs", fill_queue, reconcile),
-    "moved": Row("report moves, watched jobs (longest script)", fill_queue, moved),
+    "moved": Row("report 100 moves, queued jobs", fill_queue, moved),
     "deliveries": Row(
         "claim 32 webhook messages, callers with due ones", fill_deliveries, claim_deliveries
     ),
