@@ -35,6 +35,8 @@ MAX_PER_CALLER = 8
 # and only while fewer than MAX_SLOW wait.
 SLOW_S = 2.0
 MAX_SLOW = 16
+# Slow callers that are remembered: each claim looks at all of them.
+MAX_REMEMBERED = 1000
 # Another gateway sends the message if it is not settled by its deadline and this time.
 CLAIM_MARGIN_MS = 15_000
 GONE = 410
@@ -80,8 +82,8 @@ class Deliverer:
         self._stop = asyncio.Event()
         self._sending: dict[asyncio.Task[None], Running] = {}
         self._monotonic_s = monotonic_s
-        # Callers whose last attempt was slow.
-        self._slow_callers: set[str] = set()
+        # Callers whose last attempt was slow, in the order of these attempts.
+        self._slow_callers: dict[str, None] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -116,7 +118,7 @@ class Deliverer:
         """Return how much of MAX_PER_CALLER each caller uses; a slow caller has a share of one."""
         in_use = Counter(running.caller for running in self._sending.values())
         share = 1 if len(slow) < MAX_SLOW else 0
-        for caller in self._slow_callers.union(running.caller for running in slow):
+        for caller in {*self._slow_callers, *(running.caller for running in slow)}:
             in_use[caller] = MAX_PER_CALLER - max(0, share - in_use[caller])
         return in_use
 
@@ -125,10 +127,11 @@ class Deliverer:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         running = self._sending.pop(task)
+        self._slow_callers.pop(running.caller, None)
         if self._is_slow(running):
-            self._slow_callers.add(running.caller)
-        else:
-            self._slow_callers.discard(running.caller)
+            self._slow_callers[running.caller] = None
+        if len(self._slow_callers) > MAX_REMEMBERED:
+            del self._slow_callers[next(iter(self._slow_callers))]
 
     async def finish(self) -> None:
         """Wait for running attempts."""

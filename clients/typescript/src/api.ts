@@ -4323,7 +4323,7 @@ export interface operations {
     rotate_secret: {
         parameters: {
             query?: {
-                /** @description How long older secrets stay valid, in seconds. */
+                /** @description How long older secrets stay valid, in seconds; at most nine of them do. */
                 overlap_s?: number;
             };
             header?: never;

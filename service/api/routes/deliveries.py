@@ -87,7 +87,12 @@ async def rotate_secret(
     gateway: GatewayDep,
     response: Response,
     overlap_s: Annotated[
-        int, Query(ge=0, le=7 * DAY_S, description="How long older secrets stay valid, in seconds.")
+        int,
+        Query(
+            ge=0,
+            le=7 * DAY_S,
+            description="How long older secrets stay valid, in seconds; at most nine of them do.",
+        ),
     ] = DAY_S,
 ) -> Secrets:
     """Create a new secret. Old secrets also sign messages until they expire."""

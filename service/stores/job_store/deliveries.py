@@ -109,7 +109,7 @@ def secrets(caller: str) -> Command[list[Secret]]:
 
 
 def rotate_secret(caller: str, overlap_ms: int) -> Command[list[Secret]]:
-    """Create a new secret; older ones sign for at most `overlap_ms` more."""
+    """Create a new secret; the nine before it sign for at most `overlap_ms` more."""
     return Command("webhook_secrets", {"caller": caller, "overlap_ms": overlap_ms}, _secrets)
 
 

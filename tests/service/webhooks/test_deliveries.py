@@ -275,6 +275,13 @@ def test_old_secret_signs_until_it_retires(world: World, receiver: Receiver) -> 
     assert [secret.generation for secret in world.jobs.run(deliveries.secrets("anonymous"))] == [2]
 
 
+def test_many_rotations_leave_ten_secrets(world: World) -> None:
+    for _ in range(12):
+        found = world.jobs.run(deliveries.rotate_secret("anonymous", overlap_ms=MINUTE_MS))
+    assert [secret.generation for secret in found] == [*range(13, 3, -1)]
+    assert world.jobs.redis.hlen("tcan:webhooks:secrets:anonymous") == 10
+
+
 def test_gateway_delivers_logs_and_redelivers(
     folder_settings: Settings, jobs: JobStore, receiver: Receiver
 ) -> None:

@@ -1,4 +1,6 @@
 -- Generations of callers' webhook secrets. The secrets themselves are derived outside of Redis.
+-- Of these the newest sign; each message has a signature of each.
+local max_signing = 10
 local function secrets_key(caller) return prefix .. 'webhooks:secrets:' .. caller end
 
 -- Returns the generations that sign now, newest first, each followed by the ms at which it retires ('' for the newest).
@@ -7,7 +9,7 @@ local function signing_secrets(caller)
   redis.call('HSETNX', key, 'newest', 1)
   local newest = redis.call('HGET', key, 'newest')
   local found = {newest, ''}
-  for generation = newest - 1, 1, -1 do
+  for generation = newest - 1, math.max(1, newest - max_signing + 1), -1 do
     local retires = redis.call('HGET', key, generation)
     if not retires or tonumber(retires) <= now then break end
     found[#found + 1] = tostring(generation)
@@ -22,5 +24,6 @@ local function rotate_secret(caller, retires)
     local earlier = tonumber(signing[i + 1])
     redis.call('HSET', secrets_key(caller), signing[i], integer_text(earlier and math.min(earlier, retires) or retires))
   end
-  redis.call('HINCRBY', secrets_key(caller), 'newest', 1)
+  local newest = redis.call('HINCRBY', secrets_key(caller), 'newest', 1)
+  redis.call('HDEL', secrets_key(caller), newest - max_signing)
 end
