@@ -8,7 +8,7 @@ from service.stores.job_store import retention
 from service.stores.job_store.store import JobStore
 
 # Keys that a step looks at; a job has about three.
-KEYS = 1000
+KEYS = 250
 START = "0"
 
 

@@ -63,7 +63,7 @@ class Sweeper:
             self._each("expiries", commands.expired_jobs(BATCH), self._erase_job),
             self._each(SPENT, retention.obsolete_checkpoints(BATCH), self._erase_checkpoints),
             self._each(UPLOADS, uploads.expired_uploads(BATCH), self._erase_upload),
-            self.jobs.run(retention.trim_events(BATCH)) == BATCH,
+            self.jobs.run(retention.trim_events()),
             self.indexer.index(self.jobs),
         )
         self.orphans.sweep()

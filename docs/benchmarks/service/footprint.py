@@ -55,7 +55,7 @@ def main() -> None:
 def trim(redis: Redis, jobs: JobStore) -> None:
     """Trim the events of all ended jobs, as the sweeper does a quarter of an hour later."""
     redis.zadd("tcan:untrimmed", dict.fromkeys(redis.zrange("tcan:untrimmed", 0, -1), 0))
-    while jobs.run(retention.trim_events(100)):
+    while jobs.run(retention.trim_events()):
         pass
 
 

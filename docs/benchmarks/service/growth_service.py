@@ -122,7 +122,7 @@ def trim_all(world: World) -> None:
     ended = map(str, world.redis.zrange("tcan:untrimmed", 0, -1))
     if names := dict.fromkeys(ended, 0):
         world.redis.zadd("tcan:untrimmed", names)
-    while world.jobs.run(retention.trim_events(100)):
+    while world.jobs.run(retention.trim_events()):
         pass
 
 

@@ -31,9 +31,13 @@ def forget_checkpoints(job_id: str) -> Command[str]:
     return Command("forget_checkpoints", {"id": job_id}, str)
 
 
-def trim_events(limit: int) -> Command[int]:
-    """Trim the events of up to `limit` jobs that ended some time ago; returns their number."""
-    return Command("trim_events", {"limit": limit}, int)
+def trim_events(limit: int = 500) -> Command[bool]:
+    """Trim the events of jobs that ended some time ago; returns whether such jobs are left.
+
+    Args:
+        limit: number of changes of state after which the script begins no other job.
+    """
+    return Command("trim_events", {"limit": limit}, bool)
 
 
 def index_jobs(cursor: str, limit: int) -> Command[str]:

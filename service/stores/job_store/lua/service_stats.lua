@@ -4,10 +4,10 @@
 -- how many ms the first has been due, descriptions of live workers, the number of stored jobs, and that of expired ones.
 local holders = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
-  local queue = get(id, 'queue')
+  local queue, worker = unpack(redis.call('HMGET', job_key(id), 'queue', 'worker'))
   if queue then
     holders[queue] = holders[queue] or {}
-    table.insert(holders[queue], get(id, 'worker') or '')
+    table.insert(holders[queue], worker or '')
   end
 end
 local queues = {}

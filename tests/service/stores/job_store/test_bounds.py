@@ -15,7 +15,7 @@ from service.contract.states import JobState
 from service.contract.version import CONTRACT
 from service.contract.webhooks import Webhook
 from service.maintenance.reconciler import Reconciler
-from service.stores.job_store import commands, counts, deliveries, order, presence
+from service.stores.job_store import commands, counts, deliveries, order, presence, retention
 from service.stores.job_store.commands import Command
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import JobStore
@@ -132,6 +132,16 @@ def test_leases_after_an_outage_are_all_extended(jobs: JobStore, clock: Clock) -
     clock.now_ms += 60_000
     assert [jobs.run(reclaim) for _ in range(3)] == [[], [], []]
     assert jobs.redis.zcount("tcan:leases", clock.now_ms, "+inf") == 60
+
+
+def test_events_of_ended_jobs_are_trimmed_in_steps(jobs: JobStore, clock: Clock) -> None:
+    """A canceled job keeps two changes of state."""
+    make(jobs, 3)
+    for n in range(3):
+        jobs.run(commands.cancel(str(n)))
+    clock.now_ms += 60 * 60 * 1000
+    assert [jobs.run(retention.trim_events(3)) for _ in range(3)] == [True, False, False]
+    assert not jobs.redis.exists("tcan:untrimmed")
 
 
 @pytest.mark.parametrize(

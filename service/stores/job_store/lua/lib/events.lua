@@ -22,17 +22,19 @@ local function remember_state(id, version)
 end
 
 -- Deletes what an ended job needs no more. Of its events the changes of state are kept, since progress is most of what a
--- job takes in memory. They are copied, since a stream that grows reserves 4 kB and a copy nothing.
+-- job takes in memory. They are copied, since a stream that grows reserves 4 kB and a copy nothing. Returns their number.
 local function trim(id)
-  local key, kept, versions = events_key(id), events_key(id) .. ':kept', get(id, 'state_versions')
-  if not versions then return end
+  local key, kept, versions, num_kept = events_key(id), events_key(id) .. ':kept', get(id, 'state_versions'), 0
+  if not versions then return 0 end
   for version in versions:gmatch('%d+') do
     local name = version .. '-0'
     for _, event in ipairs(redis.call('XRANGE', key, name, name)) do redis.call('XADD', kept, name, unpack(event[2])) end
+    num_kept = num_kept + 1
   end
   redis.call('COPY', kept, key, 'REPLACE')
   redis.call('DEL', kept)
   redis.call('HDEL', job_key(id), 'state_versions', 'hinted_ms', 'estimate_ms', 'prepared')
+  return num_kept
 end
 
 -- Counts an ended job by state and error code, and the duration of its stages.
