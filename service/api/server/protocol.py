@@ -38,6 +38,10 @@ class HeadError(Exception):
     """The head of a request is over a limit."""
 
 
+class UpgradeError(Exception):
+    """A request with a body asks for another protocol."""
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection of a client.
 
@@ -123,11 +127,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Start the request. Raises HeadError, which the parser passes on."""
+        """Start the request. Raises HeadError or UpgradeError, which the parser passes on."""
         self._has_head_begun = False
         self._finish_head()
         if len(self.headers) > MAX_HEADERS or len(self.pipeline) >= MAX_PIPELINED:
             raise HeadError
+        if self.parser.should_upgrade() and any(map(is_of_body, self.headers)):
+            raise UpgradeError  # the parser would take the body for the next request
         self._request_count += 1
         super().on_headers_complete()
         cycle: Any = self.cycle
@@ -159,7 +165,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
-            pass  # answered as a request without an upgrade
+            # Answered as a request without an upgrade, the last one: the parser has dropped what
+            # follows it in this piece.
+            cycle: Any = self.cycle
+            cycle.keep_alive = False
         except httptools.HttpParserError as error:
             is_head = isinstance(error.__context__, HeadError)
             self._refuse(Refusal.HEAD_SIZE if is_head else Refusal.MALFORMED)
@@ -241,3 +250,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._drained_bytes += size
         if self._drained_bytes > DRAIN_BYTES:
             self.flow.pause_reading()
+
+
+def is_of_body(header: tuple[bytes, bytes]) -> bool:
+    """Return whether a header, by its lower-case name, says that a body follows."""
+    name, value = header
+    return name == b"transfer-encoding" or (name == b"content-length" and value != b"0")

@@ -215,6 +215,38 @@ def test_invalid_request_is_answered_with_the_security_headers(folder_settings: 
     play(folder_settings, story)
 
 
+def test_request_for_another_protocol_is_the_last_of_its_connection(
+    folder_settings: Settings,
+) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(GET + upgrade + b"\r\n" + GET)
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.closed() == b""
+
+    play(folder_settings, story)
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 42", b"Transfer-Encoding: chunked"])
+def test_body_of_a_request_for_another_protocol_is_no_request(
+    folder_settings: Settings, length: bytes
+) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + length + b"\r\n\r\n")
+        assert (await client.answer())[0] == 400
+        await client.send(GET + b"\r\n")
+        await gateway.settle()
+        gateway.pass_time(DRAIN_S + 1)
+        assert await client.closed() == b""
+        assert gateway.refusals("malformed") == 1
+
+    play(folder_settings, story)
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"G", GET, b"\r\n", GET + b"\r\n" + GET], ids=["", "G", "head", "line", "second"]
 )
