@@ -63,7 +63,7 @@ def denial_reason(
             f"no key exists, so requests through a proxy are refused, and this one has the header "
             f"{sent!r}; {HOW_TO}"
         )
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    host = _host(f"//{headers.get('host', '')}")
     if not is_loopback(host):
         return f"no key exists, so the Host header must be a loopback name, not {host!r}; {HOW_TO}"
     origin = headers.get("origin")
@@ -73,7 +73,15 @@ def denial_reason(
 
 
 def _is_loopback_origin(origin: str) -> bool:
-    return is_loopback(urlsplit(origin).hostname or "")
+    return is_loopback(_host(origin))
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL; empty if it has none or cannot be parsed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _parse(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -330,7 +330,13 @@ def test_anonymous_access_settings(folder_settings: Settings, tmp_path: Path) ->
         httpx.Client(base_url=url, timeout=GUARD_S) as http,
     ):
         assert http.get("/jobs").status_code == 200
-        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+        for headers in (
+            {"Host": "evil.example"},
+            {"Host": "[127.0.0.1"},
+            {"Host": "[127.0.0.1]"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "http://["},
+        ):
             refused = http.get("/jobs", headers=headers)
             assert (refused.status_code, "tcan keys create" in refused.text) == (401, True)
         assert http.get("/jobs", headers={"Origin": url}).status_code == 200
