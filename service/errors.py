@@ -72,7 +72,11 @@ class IllegalTransitionError(ServiceError):
     """A state change that `service.contract.states` forbids: a bug."""
 
 
+# Characters of a name that are compared, since a caller may send very long ones.
+MAX_COMPARED = 200
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?` with the nearest known name, or an empty string."""
-    close = get_close_matches(name, list(known), 1)
+    close = get_close_matches(name[:MAX_COMPARED], list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
@@ -38,9 +39,15 @@ async def get_root(gateway: GatewayDep) -> RedirectResponse:
 
 
 @router.get("/openapi.json")
-async def get_document(request: Request) -> JSONResponse:
+async def get_document(request: Request) -> Response:
     """Return the OpenAPI document."""
-    return JSONResponse(request.app.openapi())
+    return Response(_document(request.app), media_type="application/json")
+
+
+# Everyone may ask for it, and to write it as JSON takes some 10 ms.
+@lru_cache(maxsize=1)
+def _document(app: FastAPI) -> bytes:
+    return bytes(JSONResponse(app.openapi()).body)
 
 
 @router.get("/docs")
@@ -89,5 +96,11 @@ async def get_asset(name: str) -> Response:
     """Return an asset of the page."""
     if name not in FILES:
         raise RejectedError(ErrorCode.NOT_FOUND, f"no such file: {name!r}")
-    content = (resources.files("fastapi_offline") / "static" / name).read_bytes()
-    return Response(content, media_type=FILES[name], headers={"Cache-Control": "max-age=86400"})
+    return Response(
+        _asset(name), media_type=FILES[name], headers={"Cache-Control": "max-age=86400"}
+    )
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (resources.files("fastapi_offline") / "static" / name).read_bytes()

@@ -15,8 +15,10 @@ from service.telemetry.metrics import GatewayMetrics
 RESERVED_DESCRIPTORS = 256
 # A connection, and a file or an outgoing connection of its request.
 DESCRIPTORS_EACH = 2
-# Bytes of all incomplete heads together.
+# Bytes of all incomplete heads together. Beyond them, heads up to the second size are still read:
+# a few clients with long heads must not stop those of all others.
 MAX_UNFINISHED_BYTES = 32 * 1024 * 1024
+SMALL_HEAD_BYTES = 4 * 1024
 IPV6_PREFIX = 64
 
 

@@ -7,16 +7,18 @@ its answer, and up to `DRAIN_S` to read it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
 from typing import Any
 
 import httptools
 from starlette.types import Message, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.api.server.connections import MAX_UNFINISHED_BYTES, Connections
+from service.api.server.connections import MAX_UNFINISHED_BYTES, SMALL_HEAD_BYTES, Connections
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS, Refusal, refusal_response
 
 # Bytes that are parsed at a time. What follows the end of a head or of a chunk in the same piece is
@@ -28,6 +30,9 @@ BODY_PERIOD_S = 30.0
 # A client that is behind with a response must read so much of it in this time.
 SEND_PERIOD_S = 60.0
 SEND_PERIOD_BYTES = 16 * 1024
+# Bytes of a response that are passed on at a time, and that the system holds unsent of a connection
+# instead of some megabytes: the rest waits in the app, which is not asked for more.
+SEND_PIECE_BYTES = 64 * 1024
 # What is read of a refused body, and for how long, so that its client reads the refusal: a
 # connection that is closed with unread bytes is reset.
 DRAIN_BYTES = 256 * 1024
@@ -69,6 +74,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._resume_count = 0
         self._has_head_begun = False
         self._is_lingering = False
+        self._answered: RequestResponseCycle | None = None
         self._phase: tuple[object, ...] = ()
         self._phase_began_s = 0.0
 
@@ -83,11 +89,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._connections.count(refusal)
             transport.write(refusal_response(refusal))
             transport.close()  # at once: a flood of them must not take descriptors
+        elif self.client:
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, SEND_PIECE_BYTES
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._finish_head()
         self._connections.remove(self)
+        if self._answered is not None:  # with requests behind it, uvicorn tells only the last
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -156,6 +169,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body:
             self._linger()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
     # Limits
 
     def _parse(self, piece: bytes) -> None:
@@ -175,7 +192,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if self._unfinished_bytes >= MAX_HEAD_BYTES or len(self.headers or ()) > MAX_HEADERS:
             self._refuse(Refusal.HEAD_SIZE)
-        elif self._connections.unfinished_bytes > MAX_UNFINISHED_BYTES and self._unfinished_bytes:
+        elif (
+            self._connections.unfinished_bytes > MAX_UNFINISHED_BYTES
+            and self._unfinished_bytes > SMALL_HEAD_BYTES
+        ):
             self._refuse(Refusal.HEAD_MEMORY)
 
     def _finish_head(self) -> None:
@@ -233,9 +253,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Send a part of a response; one to an incomplete body ends its connection."""
         if message["type"] == "http.response.start":
             cycle.keep_alive = cycle.keep_alive and not cycle.more_body
-        elif cycle.more_body and not message.get("more_body"):
+            await send(message)
+            return
+        rest = memoryview(message.get("body", b""))
+        while len(rest) > SEND_PIECE_BYTES:
+            piece, rest = rest[:SEND_PIECE_BYTES], rest[SEND_PIECE_BYTES:]
+            await send({**message, "body": piece, "more_body": True})
+        if cycle.more_body and not message.get("more_body"):
             cycle.keep_alive = True  # uvicorn would close it at once
-        await send(message)
+        await send({**message, "body": rest})
 
     def _linger(self) -> None:
         """Read what the client still sends for a moment, and close the connection."""

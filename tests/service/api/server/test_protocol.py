@@ -3,146 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from service.api.app import create_app
 from service.api.server.connections import Connections, allowed_by_descriptors
-from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S, SEND_PERIOD_S
+from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
-from service.api.server.server import GatewayServer
 from service.http_limits import HttpLimits
 from service.settings import Settings
 from service.telemetry.metrics import GatewayMetrics
-from tests.servers import GUARD_S, free_port
+from tests.service.api.server.raw_clients import GET, POST, Gateway, play
 
-GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-POST = b"POST /animate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 HEAD_TIMEOUT_S = HttpLimits().head_timeout_s
-
-
-class Client:
-    """A connection to the gateway, for bytes that no HTTP client sends."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def send(self, *pieces: bytes) -> None:
-        """Send bytes, as far as the gateway reads them."""
-        for piece in pieces:
-            self._writer.write(piece)
-            await self._writer.drain()
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Read a response: status, headers and body."""
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await self._reader.readexactly(int(headers.get("content-length", "0")))
-        return int(head[0].split()[1]), headers, body
-
-    async def problem(self, status: int, code: str) -> dict[str, Any]:
-        """Read a problem with the headers that every answer has."""
-        found, headers, body = await self.answer()
-        content: dict[str, Any] = json.loads(body)
-        assert (found, content["status"], content["code"]) == (status, status, code)
-        assert headers["content-type"] == "application/problem+json"
-        assert headers["x-content-type-options"] == "nosniff"
-        assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        return content
-
-    async def closed(self) -> bytes:
-        """Return what comes until the gateway closes the connection."""
-        try:
-            return await self._reader.read()
-        except ConnectionResetError:
-            return b""
-
-    def pause(self) -> None:
-        """Read nothing more."""
-        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._writer.transport.abort()
-
-
-class Gateway:
-    """A gateway in the test's event loop."""
-
-    def __init__(self, port: int, connections: Connections, metrics: Any) -> None:
-        self._port = port
-        self._connections = connections
-        self._metrics = metrics
-        self._clients: list[Client] = []
-
-    async def connect(self) -> Client:
-        """Connect a client."""
-        client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
-        self._clients.append(client)
-        return client
-
-    async def settle(self) -> None:
-        """Wait until the gateway has read what was sent before."""
-        client = await self.connect()
-        await client.send(GET + b"\r\n")
-        assert (await client.answer())[0] == 200
-        client.close()
-
-    def pass_time(self, *seconds: float) -> None:
-        """Let the gateway check its connections now, and after each of these times."""
-        now_s = asyncio.get_running_loop().time()
-        for later_s in (0.0, *seconds):
-            self._connections.check(now_s + later_s)
-
-    def refusals(self, reason: str) -> float:
-        """Return the metric of connections that were refused for a reason."""
-        value: float = self._metrics.refusals.labels(reason)._value.get()
-        return value
-
-    async def until_open(self, count: int) -> None:
-        """Wait until this many connections are open."""
-        async with asyncio.timeout(GUARD_S):
-            while self._metrics.connections._value.get() != count:
-                await asyncio.sleep(0)
-
-    def close(self) -> None:
-        """Close all clients."""
-        for client in self._clients:
-            client.close()
-
-
-@asynccontextmanager
-async def gateway(settings: Settings, **limits: Any) -> AsyncIterator[Gateway]:
-    app = create_app(settings.model_copy(update={"http": HttpLimits(**limits)}))
-    server = GatewayServer(app, grace_s=1, port=(port := free_port()))
-    serving = asyncio.create_task(server.serve())
-    opened = Gateway(port, app.state.connections, app.state.metrics)
-    try:
-        async with asyncio.timeout(GUARD_S):
-            while not server.started:
-                await asyncio.sleep(0.01)
-            yield opened
-    finally:
-        opened.close()
-        server.should_exit = True
-        await serving
-
-
-Story = Callable[[Gateway], Awaitable[None]]
-
-
-def play(settings: Settings, story: Story, **limits: Any) -> None:
-    async def main() -> None:
-        async with gateway(settings, **limits) as opened:
-            await story(opened)
-
-    asyncio.run(main())
-
 
 LONG_HEADS = {
     "one header": [GET + b"X: ", *[b"a" * 1000] * 70],
@@ -377,21 +249,10 @@ def test_incomplete_heads_share_a_limit_on_memory(
         await clients[2].problem(503, "unavailable")
         assert gateway.refusals("head_memory") == 1
         other = await gateway.connect()
-        await other.send(GET + b"\r\n")
+        await other.send(GET)
+        await gateway.settle()
+        await other.send(b"\r\n")
         assert (await other.answer())[0] == 200
-
-    play(folder_settings, story)
-
-
-def test_response_that_is_not_read_is_aborted(folder_settings: Settings) -> None:
-    async def story(gateway: Gateway) -> None:
-        client = await gateway.connect()
-        await client.send(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 8)
-        client.pause()
-        while not gateway.refusals("unread"):
-            await gateway.settle()
-            gateway.pass_time(SEND_PERIOD_S + 1)
-        await gateway.until_open(0)
 
     play(folder_settings, story)
 
