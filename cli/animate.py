@@ -94,6 +94,12 @@ def animate(
     pose_video: Annotated[
         Path | None, typer.Option(help="Also write a video of the skeletons.")
     ] = None,
+    any_subject: Annotated[
+        bool,
+        typer.Option(
+            "--any-subject", help="Go on with images and videos that the preset is not made for."
+        ),
+    ] = False,
     watermark: Annotated[
         bool, typer.Option(help="Add an imperceptible watermark, for sizes from 256x256.")
     ] = True,
@@ -184,7 +190,8 @@ def animate(
         from tcan_core.pipelines.animate import AnimateSettings
         from tcan_core.pipelines.animate_files import prepare, random_seed
         from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
-        from tcan_core.pipelines.preflight import check_files
+        from tcan_core.pipelines.preflight import check_files, check_weights
+        from tcan_core.pipelines.subjects import check_subjects
 
     part = Trim() if trim is None else Trim.parse(trim)
     pose_options = pose_file_options(layout, canvas, fps)
@@ -222,6 +229,9 @@ def animate(
     if loaded.condition == "maps":
         about_poses = {"--source-pose": source_pose, "--person": person, "--detector": detector}
         reject_pose_options(about_poses | {"--canvas": canvas, "--fps": fps})
+    check_weights(loaded)
+    if not any_subject:
+        check_subjects(loaded, image, driving, detector or loaded.detector, trim=part)
     with _bar() as bar:
         progress = _progress_updater(bar)
         found = _detection_updater(bar)

@@ -12,6 +12,7 @@ from cli.arguments import check_output, driving_source
 from cli.jobs import ApiKey, AsJson, Url, connect, explained_interrupt, finish
 from cli.submit import (
     SOURCE,
+    AnySubject,
     Canvas,
     LayoutName,
     Person,
@@ -39,6 +40,7 @@ def preview(
     layout: LayoutName = PoseLayout.AUTO,
     canvas: Canvas = None,
     fps: PoseFps = None,
+    any_subject: AnySubject = False,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,

@@ -48,6 +48,7 @@ TrimPart = Annotated[
 LayoutName = Annotated[PoseLayout, describe("layout")]
 Canvas = Annotated[str | None, describe("canvas")]
 PoseFps = Annotated[float | None, describe("fps")]
+AnySubject = Annotated[bool, describe("any_subject")]
 
 
 def submit(
@@ -72,6 +73,7 @@ def submit(
     layout: LayoutName = PoseLayout.AUTO,
     canvas: Canvas = None,
     fps: PoseFps = None,
+    any_subject: AnySubject = False,
     scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
     cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[

@@ -6,6 +6,7 @@
     │   │   ├── MediaError     a video or an image: broken, empty, unsupported, over a limit
     │   │   └── PoseFileError  a pose file: wrong format, over a limit
     │   ├── NoPersonError      an input has no person
+    │   ├── NotAPuppetError    an input is no puppet, and the preset knows nothing else
     │   └── ParameterError     a setting is out of range, or settings contradict each other
     │       └── MemoryLimitError   the settings need more memory than the device has
     ├── WeightsError           weights are missing, damaged, or for another network
@@ -36,6 +37,12 @@ class NoPersonError(InputError):
     """An input has no person."""
 
     code = "no_person"
+
+
+class NotAPuppetError(InputError):
+    """An input shows no puppet, and the preset or the detector knows only puppets."""
+
+    code = "not_a_puppet"
 
 
 class MemoryLimitError(ParameterError):

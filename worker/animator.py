@@ -16,6 +16,7 @@ from typing import Any
 from media.frame_writers import stored_format
 from media.poses.document import PoseFileOptions, pose_file_options
 from media.poses.pose_file import write_pose_file
+from media.source import MediaSource
 from media.trim import Trim
 from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
@@ -50,6 +51,7 @@ from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
+from tcan_core.pipelines.subjects import check_subjects
 from tcan_core.planning.budget import Budget
 from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
@@ -207,6 +209,7 @@ class TcanAnimator:
         with _mapped_errors():
             if self._takes_maps:
                 reject_pose_options({"image_pose": image_pose, "person": params.person})
+            self._check_subjects(image, driving, params, media)
             result = read(
                 image,
                 driving,
@@ -236,6 +239,7 @@ class TcanAnimator:
         progress = detection_progress(report, is_canceled)
         media = self._media.with_check(cancel_check(is_canceled))
         with _mapped_errors():
+            self._check_subjects(None, driving, params, media)
             result = find_poses(
                 driving,
                 self._limits,
@@ -258,6 +262,14 @@ class TcanAnimator:
             },
             warnings=result.warnings,
         )
+
+    def _check_subjects(
+        self, image: Path | None, driving: Path, params: JobParams, media: MediaSource
+    ) -> None:
+        """Refuse inputs that the preset or its detector is not made for, unless asked to go on."""
+        if not params.any_subject:
+            preset, limits = load_preset(self.preset), self._limits
+            check_subjects(preset, image, driving, self._detector, limits, media, _trim(params))
 
     def memory(self) -> DeviceMemory:
         """See `worker.animation.Animator`."""

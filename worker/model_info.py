@@ -52,11 +52,16 @@ def model_info(
 
 
 def _files(preset: Preset, folder: Path | None) -> dict[str, Path]:
-    """Return the files that are loaded, by the names of parts and LoRAs."""
+    """Return the files that are loaded for rendering, by the names of parts and LoRAs.
+
+    The classifier that refuses images changes no result, so checkpoints do not depend on it.
+    """
     files = {
         name: path
         for name in preset.parts
-        if (path := _part_file(preset, name, folder)) is not None and path.exists()
+        if name != "subject_head"
+        and (path := _part_file(preset, name, folder)) is not None
+        and path.exists()
     }
     loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
     return files | loras

@@ -61,6 +61,7 @@ class ErrorCode(StrEnum):
     INVALID_INPUT = "invalid_input", 422, "The input is invalid"
     INVALID_MEDIA = "invalid_media", 422, "The image or the video cannot be read"
     NO_PERSON = "no_person", 422, "No person was found"
+    NOT_A_PUPPET = "not_a_puppet", 422, "The preset animates only puppets"
     # The URL.
     NOT_FOUND = "not_found", 404, "Not found"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed"

@@ -115,6 +115,11 @@ class PosesParams(BaseModel):
         "served. Any worker when absent.",
         examples=["mini"],
     )
+    any_subject: Annotated[bool, Since(3)] = Field(
+        False,
+        description="Go on with inputs that the preset or its detector was not made for, which "
+        "otherwise end the job with `not_a_puppet`.",
+    )
 
 
 class JobParams(PosesParams):

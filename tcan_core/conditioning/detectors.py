@@ -120,9 +120,9 @@ def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
 
 
 def _puppet(device: str) -> PoseDetector:
-    from tcan_core.conditioning.puppet_detector import PuppetDetector
+    from tcan_core.conditioning.puppet_detector import puppet_detector
 
-    return PuppetDetector(device=device)
+    return puppet_detector(device)
 
 
 def _movenet(device: str) -> PoseDetector:

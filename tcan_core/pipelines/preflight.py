@@ -1,4 +1,4 @@
-"""Checks of paths and options before any work is done."""
+"""Checks of paths, options and weights before any work is done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from media.frame_writers import check_sound
 from media.poses.archive import is_pose_file
-from tcan_core.errors import ParameterError
+from tcan_core.errors import ParameterError, WeightsError
+from tcan_core.models.weights.presets import Preset
+
+DETECTOR_PARTS = ("pose_detector", "subject_head")  # of the puppets' detector, which reads its own
 
 
 def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) -> None:
@@ -31,3 +34,24 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
         check_sound(outputs[0])
     if audio and is_pose_file(driving):
         raise ParameterError(f"{driving.name} is a pose file, which has no sound; leave audio out")
+
+
+def check_weights(preset: Preset) -> None:
+    """Check that every part that renders has weights, before the inputs are read.
+
+    Raises:
+        WeightsError: some have none; the message names all of them, and one command for all that
+            can be pulled.
+    """
+    from tcan_core.models.weights.inventory import missing_parts
+
+    missing = [name for name in missing_parts(preset) if name not in DETECTOR_PARTS]
+    if not missing:
+        return
+    own = [name for name in missing if preset.parts[name].pull is None]
+    ways = [f"`tcan models pull {preset.name}`"] if len(own) < len(missing) else []
+    if own:
+        ways.append(f"`tcan models import FILE --preset {preset.name}`")
+    raise WeightsError(
+        f"preset {preset.name}: no weights for {', '.join(missing)}; run {' and '.join(ways)}"
+    )

@@ -26,7 +26,7 @@ from tests.tcan_core.tiny_weights import TINY
         (["--trim", "4"], "trim is '4'; give START:END in seconds, such as 1.5:4"),
         (["--audio"], "poses.json is a pose file, which has no sound"),
         (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
-        (["--root-motion", "free"], "root_motion is 'free'; it must be full or bounded or none"),
+        (["--root-motion", "free"], "--root-motion is 'free'; it must be full or bounded or none"),
         (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
         (["--device", "gpu"], "'gpu' is not a device; use cpu, cuda or cuda:0"),
         (["--device", "cuda:99"], "device 'cuda:99' does not exist: torch"),
@@ -57,10 +57,11 @@ def test_warnings_about_poses_are_printed_before_the_model_is_loaded(
         pose = Pose(keypoints=points, confidence=np.ones(18), canvas=(64, 64))
         write_pose_file(Path(name), [[pose]])
     words = ["--image", "image.png", "--driving", "driving.json", "--source-pose", "source.json"]
-    failed = tcan("animate", *words, "--out", "x.mp4", "--preset", str(TINY), "--no-retarget")
-    assert failed.code == 1
+    words += ["--any-subject", "--memory-limit", "1"]
+    failed = tcan("animate", *words, "--out", "x.mp4", "--no-retarget")
+    assert failed.code == 2
     warnings, _, reason = failed.err.rpartition("error: ")
-    assert "no weights for" in reason  # so nothing was rendered
+    assert "memory" in reason  # so nothing was rendered
     assert "warning: the driving person has another size in its frame" in warnings
     assert "not corrected without retargeting" in warnings
 
@@ -97,3 +98,30 @@ def test_training_on_a_missing_device_is_rejected(
     assert refused.code == 2
     assert "device 'cuda:99' does not exist: torch" in refused.err
     assert [file.name for file in tmp_path.iterdir()] == ["stage1.yaml"]
+
+
+def test_image_without_a_puppet_is_refused_by_mini(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_png(Path("me.png"), np.zeros((64, 64, 3), np.uint8))
+    Path("dance.json").write_bytes(b"")  # is not read
+    words = ["animate", "--image", "me.png", "--driving", "dance.json", "--out", "x.mp4"]
+    refused = tcan(*words)
+    assert refused.code == 2 and not Path("x.mp4").exists()
+    assert "me.png shows no puppet; the preset mini animates only" in refused.err
+    assert "tcan models pull" in refused.err and "--any-subject" in refused.err
+
+
+def test_missing_weights_are_told_once_before_inputs_are_read(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("me.png").write_bytes(b"")
+    words = ["animate", "--image", "me.png", "--driving", "me.png", "--out", "x.mp4"]
+    lacking = tcan(*words, "--preset", "sd15")
+    assert lacking.code == 1
+    assert "no weights for vae, text_encoder, denoising_unet" in lacking.err
+    assert lacking.err.count("tcan models pull sd15") == 1
+    own = tcan(*words, "--preset", str(TINY)).err
+    assert "no weights for vae" in own and "`tcan models import FILE --preset tiny`" in own

@@ -320,7 +320,7 @@ def test_sd15_has_a_hub_file_for_every_pretrained_part() -> None:
 def test_pull_verifies_a_preset_without_hub_files(tcan: Tcan, models: Path, tmp_path: Path) -> None:
     done = tcan("models", "pull", "mini")
     assert done.code == 0, done.err
-    assert "preset mini has nothing to pull: 8 files are intact" in done.out
+    assert "preset mini has nothing to pull: 9 files are intact" in done.out
     alone = tmp_path / "alone.yaml"
     alone.write_text(f"extends: {TINY}\nname: alone\ndescription: without weights\n")
     lacking = tcan("models", "pull", str(alone))

@@ -95,7 +95,7 @@ def test_animate_prints_warnings_about_pose_files(tcan: Tcan, tmp_path: Path) ->
         str(FOLDER / "confidence_over_1.json"),
     ]
     words += ["--driving", str(FOLDER / "openpose"), "--out", str(tmp_path / "x.mp4")]
-    failed = tcan("animate", *words, "--detector", "puppet", "--memory-limit", "1")
+    failed = tcan("animate", *words, "--any-subject", "--memory-limit", "1")
     warnings = failed.err
     assert failed.code == 2
     assert "warning: the file has no canvas; 512x768 is assumed, the image's size" in warnings

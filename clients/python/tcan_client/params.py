@@ -36,6 +36,9 @@ class PosesParams(Model):
         default=None, description="Size of the frames of a driving pose file, such as 1280x720."
     )
     fps: float | None = Field(default=None, description="Frame rate of a driving pose file.")
+    any_subject: bool | None = Field(
+        default=None, description="Whether to go on with inputs that the preset is not made for."
+    )
 
 
 class JobParams(PosesParams):

@@ -1,6 +1,8 @@
-"""A small heatmap network that finds the 18 joints of a puppet."""
+"""A small heatmap network that finds the 18 joints of a puppet, and tells puppets from the rest."""
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import torch
 from torch import Tensor, nn
@@ -33,15 +35,55 @@ class PoseHeatmapNet(nn.Module):
         Args:
             images: (batch, 3, height, width), -1..1, sides divisible by 2 to the number of levels.
         """
+        return self.forward_with_features(images)[0]
+
+    def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the heatmap logits of `forward` and (batch, features) that `SubjectHead` reads.
+
+        The features are mean, standard deviation, maximum and minimum over space of each channel
+        of the encoder's levels and of the decoder's last, and each heatmap's peak and sum.
+        """
         hidden = self.stem(F.pixel_unshuffle(images, STRIDE))
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             hidden = block(F.avg_pool2d(hidden, 2) if level else hidden)
             skips.append(hidden)
+        levels = list(skips)
         skips.pop()
         for block in self.up:
             hidden = block(torch.cat([F.interpolate(hidden, scale_factor=2.0), skips.pop()], dim=1))
         logits: Tensor = self.head(hidden)
+        heat = logits.sigmoid()
+        space = (2, 3)
+        features = [heat.amax(space), heat.sum(space)]
+        for level in (*levels, hidden):
+            features += [level.mean(space), level.std(space), level.amax(space), level.amin(space)]
+        return logits, torch.cat(features, dim=1)
+
+
+class Subject(IntEnum):
+    """The subject of an image."""
+
+    PUPPET = 0
+    NOTHING = 1  # one color, noise, or a background without a puppet
+    OTHER = 2  # a photograph, a painting, a drawing
+
+
+class SubjectHead(nn.Module):
+    """A linear classifier of `PoseHeatmapNet`'s features.
+
+    Args:
+        num_joints: as of the network that computes the features.
+        channels: as of that network.
+    """
+
+    def __init__(self, num_joints: int, channels: list[int]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * num_joints + 4 * (sum(channels) + channels[0]), len(Subject))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (batch, 3), in the order of `Subject`, of features (batch, features)."""
+        logits: Tensor = self.linear(features)
         return logits
 
 
@@ -66,6 +108,11 @@ class _Block(nn.Module):
 def build_pose_detector(preset: Preset) -> PoseHeatmapNet:
     """Build the detector of a preset, untrained."""
     return PoseHeatmapNet(**preset.parts["pose_detector"].config)
+
+
+def build_subject_head(preset: Preset) -> SubjectHead:
+    """Build the classifier of a preset, untrained."""
+    return SubjectHead(**preset.parts["subject_head"].config)
 
 
 def target_heatmaps(keypoints: Tensor, height: int, width: int, sigma: float = 1.0) -> Tensor:

@@ -19,7 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.networks.image_encoder import ImageEncoder
-from tcan_core.models.networks.pose_detector import build_pose_detector
+from tcan_core.models.networks.pose_detector import build_pose_detector, build_subject_head
 from tcan_core.models.networks.pose_embedding import PatchPoseEmbedding
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.presets import Preset
@@ -134,6 +134,7 @@ def build_part(preset: Preset, name: str) -> nn.Module | None:
         "motion_modules": build_motion_adapter,
         "text_encoder": build_text_encoder,
         "pose_detector": build_pose_detector,
+        "subject_head": build_subject_head,
     }
     return builders[name](preset)
 
