@@ -107,6 +107,10 @@ class AutoencoderStage:
             scalars["ssim"] = float(similarity.detach())
         return loss, scalars
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the names of the puppets that `loss` draws for these samples."""
+        return [f"puppet {one}" for one in integers(samples, len(self.pictures))]
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return images above their reconstructions."""
         images = to_images(self.pictures.images[:SHEET_PICTURES, 0]).to(self.config.run.device)

@@ -38,6 +38,9 @@ class ClipData(Protocol):
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample, using only that sample's generator."""
 
+    def names(self, samples: Samples) -> list[str]:
+        """Return the name of the clip that `sample` draws for each sample."""
+
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return a fixed batch for sample sheets and its images.
 

@@ -34,6 +34,10 @@ class PuppetPairs:
         offset = 1 + integers(samples, frames - 1)
         return self.puppets.clips(characters, source, (source + offset)[:, None] % frames)
 
+    def names(self, samples: Samples) -> list[str]:
+        """Return the puppet that `sample` draws for each sample."""
+        return [f"puppet {one}" for one in integers(samples, len(self.puppets))]
+
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return standing puppets as sources and moving ones as targets.
 
@@ -59,6 +63,10 @@ class PuppetClips:
         characters = integers(samples, len(self.puppets))
         first = 1 + integers(samples, self.puppets.latents.shape[1] - self.num_frames)
         return self._clips(characters, first)
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the puppet that `sample` draws for each sample."""
+        return [f"puppet {one}" for one in integers(samples, len(self.puppets))]
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return clips from their first frame; the images are (count, 1 + f, size, size, 3)."""

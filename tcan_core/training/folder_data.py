@@ -77,6 +77,10 @@ class FolderClips:
         """Draw one row per sample, with one crop for all images of a row."""
         return self._encode([self._read(rng) for rng in numpy_generators(samples)])
 
+    def names(self, samples: Samples) -> list[str]:
+        """Return the name of the clip that `sample` draws for each sample."""
+        return [self._choose(rng).name for rng in numpy_generators(samples)]
+
     def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
         """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3)."""
         samples = [self._read(rng) for rng in np.random.default_rng(0).spawn(count)]
@@ -84,13 +88,16 @@ class FolderClips:
 
     def _read(self, rng: np.random.Generator) -> tuple[Pictures, Pictures]:
         """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps."""
-        clip = self.clips[rng.integers(len(self.clips))]
+        clip = self._choose(rng)
         source, first = choose_frames(rng, len(clip.images), self.num_frames)
         crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
         targets = range(first, first + self.num_frames)
         images = [clip.images[source], *(clip.images[frame] for frame in targets)]
         poses = [clip.poses[frame] for frame in targets]
         return self._cut(images, crop), self._cut(poses, crop)
+
+    def _choose(self, rng: np.random.Generator) -> Clip:
+        return self.clips[rng.integers(len(self.clips))]
 
     def _cut(self, paths: list[Path], crop: Crop) -> Pictures:
         return np.stack([crop.cut(read_image(path), self.data.size) for path in paths])

@@ -81,6 +81,11 @@ class PoseDetectorStage:
         predicted, _ = decode_heatmaps(logits.detach()[~empty])
         return loss, {"pixels": float((predicted - keypoints[~empty]).norm(dim=-1).median())}
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the names of the puppets that `loss` draws for these samples."""
+        count = len(self.pictures)
+        return [f"puppet {rng.integers(count)}" for rng in numpy_generators(samples)]
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return rows of images, detected skeletons and true skeletons."""
         chosen = fixed_choice(len(self.pictures), SHEET_PICTURES)

@@ -86,6 +86,10 @@ class PriorStage:
         prediction = self.tcan.predict(noisy.noisy, noisy.timestep, maps)
         return noisy.loss(prediction), {}
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the names of the puppets that `loss` draws for these samples."""
+        return [f"puppet {one}" for one in integers(samples, len(self.data))]
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return a row of poses above a row of images sampled for them."""
         characters = fixed_choice(len(self.data), SHEET_PICTURES)

@@ -64,6 +64,10 @@ class ShardClips:
         """Draw one row per sample."""
         return _stack([self._draw(rng) for rng in numpy_generators(samples)])
 
+    def names(self, samples: Samples) -> list[str]:
+        """Return the name of the clip that `sample` draws for each sample."""
+        return [self._choose(rng).name for rng in numpy_generators(samples)]
+
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return clips from their first frames, and their images, (count, 1 + f, size, size, 3).
 
@@ -76,8 +80,11 @@ class ShardClips:
         return _stack(rows), np.stack([self._decode(one.transpose(0, 1)) for one in pictures])
 
     def _draw(self, rng: np.random.Generator) -> ClipBatch:
-        clip = self.clips[rng.integers(len(self.clips))]
+        clip = self._choose(rng)
         return self._read(clip, *choose_frames(rng, clip.frames, self.num_frames))
+
+    def _choose(self, rng: np.random.Generator) -> ClipEntry:
+        return self.clips[rng.integers(len(self.clips))]
 
     def _read(self, clip: ClipEntry, source: int, first: int) -> ClipBatch:
         last = first + self.num_frames

@@ -38,6 +38,9 @@ class Stage(Protocol):
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the mean loss of these samples, a scalar, and scalars to log."""
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the names of the clips that `loss` draws for these samples, for messages."""
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return a sample sheet, (height, width, 3), of the current model."""
 

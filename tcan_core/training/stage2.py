@@ -129,6 +129,11 @@ class Stage2:
         prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, *residuals)
         return noisy.loss(prediction), {}
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the names of the clips that `loss` draws for these samples."""
+        samples, _ = move_dropped_to_front(samples, self.config.reference_dropout)
+        return self.data.names(samples)
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return rows of sampled clips, each above its true clip, with the source in front."""
         batch, pictures = self.data.examples(SHEET_CLIPS)

@@ -10,7 +10,7 @@ from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.models.devices import check_device
 from tcan_core.models.weights.loading import has_part
-from tcan_core.models.weights.presets import REFUSE, load_preset
+from tcan_core.models.weights.presets import REFUSE, check_name, load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.base_weights import BaseFile, check_base, find_base, record_base
 from tcan_core.training.checkpoint import CHECKPOINT
@@ -122,6 +122,8 @@ def read_stage_config(name: str, config: str) -> Any:
     settings = load_config(path, STAGES[name][0])
     check_ranges(settings, str(path))
     load_preset(settings.preset)
+    if settings.run.export_preset:
+        check_name(settings.run.export_preset)
     return settings
 
 

@@ -46,7 +46,7 @@ class Trainer:
     """Parameters, optimiser and averaged weights of one run; the same in every process."""
 
     def __init__(self, stage: Stage, run: RunConfig, config: OptimizerConfig) -> None:
-        self.run, self.config = run, config
+        self._stage, self.run, self.config = stage, run, config
         self.accelerator = build_accelerator(run, config)
         named = stage.trained.named_parameters()
         self.parameters = {name: value for name, value in named if value.requires_grad}
@@ -196,10 +196,17 @@ class Trainer:
         Raises:
             NotFiniteError: `max_skipped_steps` steps have been skipped.
         """
-        own = [list(self._indices(index)) for index in range(len(losses))]
-        bad = [one for one, loss in zip(own, losses, strict=True) if not math.isfinite(loss)]
-        samples = sorted(index for found in all_gather(bad) for one in found for index in one)
-        what = f"the loss of samples {samples}" if samples else f"the gradient (norm {norm})"
+        bad = [
+            (list(self._indices(index)), self._stage.clips(self.samples(step, index)))
+            for index, loss in enumerate(losses)
+            if not math.isfinite(loss)
+        ]
+        found = [one for of_process in all_gather(bad) for one in of_process]
+        samples = sorted(index for indices, _ in found for index in indices)
+        clips = ", ".join(sorted({clip for _, names in found for clip in names}))
+        what = f"the gradient (norm {norm})"
+        if samples:
+            what = f"the loss of samples {samples} (clips: {clips})"
         message = (
             f"step {step + 1}: {what} is not finite, in a batch of {self.global_batch} samples "
             f"with seed {self.run.seed}"

@@ -132,8 +132,7 @@ class Preset:
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.loras):
-            if not _NAME.fullmatch(name):
-                raise ConfigError(f"name is {name!r}; allowed: letters, digits, '.', '_' and '-'")
+            check_name(name)
         for name, part in self.parts.items():
             self._check_absent(name, part)
 
@@ -189,6 +188,12 @@ class Preset:
             return Path(self.folder) / file
         paths = (store_folder(name) / stored for name in dict.fromkeys((self.name, *stores)))
         return next((path for path in paths if path.exists()), None)
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError if a preset or a LoRA cannot have this name."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"name is {name!r}; allowed: letters, digits, '.', '_' and '-'")
 
 
 def load_preset(name: str) -> Preset:

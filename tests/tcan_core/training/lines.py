@@ -35,6 +35,10 @@ class Lines:
         heights = self.line(POINTS[integers(samples, len(POINTS))])
         return (heights**2).mean(), {"height": float(heights.detach().mean())}
 
+    def clips(self, samples: Samples) -> list[str]:
+        """Return the points of the samples."""
+        return [f"point {one}" for one in integers(samples, len(POINTS))]
+
     def sheet(self) -> NDArray[np.uint8]:
         """Return a grey image."""
         assert not self.trained.training

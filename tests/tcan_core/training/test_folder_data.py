@@ -17,7 +17,7 @@ from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import FolderData
 from tcan_core.training.folder_data import Crop, FolderClips, find_clips
-from tcan_core.training.samples import Samples, draw_samples
+from tcan_core.training.samples import Samples, draw_samples, numpy_generators
 from tests.tcan_core.training.conftest import TinyRuns
 
 HEIGHT, WIDTH, FRAMES = 56, 40, 12  # upright images, as of a phone
@@ -112,6 +112,13 @@ def test_samples_depend_only_on_their_generator(root: Path, codec: ImageCodec) -
     assert torch.equal(first.latents, second.latents)
     assert torch.equal(first.pose_maps, second.pose_maps)
     assert not torch.equal(first.latents, other.latents)
+
+
+def test_the_clips_of_a_batch_are_named(root: Path, codec: ImageCodec) -> None:
+    clips = FolderClips(folders(root), 6, codec)
+    drawn = [clips.clips[rng.integers(2)].name for rng in numpy_generators(some(9))]
+
+    assert clips.names(some(9)) == drawn and set(drawn) == {"00001", "00002"}
 
 
 def test_all_pictures_of_a_sample_share_one_crop(tmp_path: Path, codec: ImageCodec) -> None:

@@ -66,7 +66,7 @@ def state_in(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("faults", "what"),
     [
-        ({"losses": (5,)}, r"the loss of samples \[0, 1, 2, 3\]"),
+        ({"losses": (5,)}, r"the loss of samples \[0, 1, 2, 3\] \(clips: point \d.*\)"),
         ({"gradients": (5,)}, r"the gradient \(norm nan\)"),
     ],
 )
@@ -138,4 +138,4 @@ def test_a_damaged_latent_ends_the_command_and_keeps_what_was_learned(
     assert main(["stage1", "--config", config, "--resume"]) == 1
 
     assert [file.read_bytes() for file in kept] == before
-    assert "error: step 5: the loss of samples [0, 1, 2, 3] is not" in capsys.readouterr().err
+    assert "error: step 5: the loss of samples [0, 1, 2, 3] (clips: pup" in capsys.readouterr().err

@@ -53,6 +53,13 @@ def test_a_value_out_of_range_is_rejected(
         run_stage("stage1", str(path), False, lambda *_: None)
 
 
+def test_a_name_that_no_preset_can_have_is_rejected_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "stage1.yaml"
+    path.write_text(yaml.safe_dump(GOOD | {"run": GOOD["run"] | {"export_preset": "my preset"}}))
+    with pytest.raises(ConfigError, match="name is 'my preset'; allowed: letters, digits"):
+        run_stage("stage1", str(path), False, lambda *_: None)
+
+
 @pytest.mark.parametrize("path", SHIPPED)
 def test_shipped_configurations_are_in_range(path: str) -> None:
     check_ranges(load_config(CONFIGS / path, STAGES[stage_of(path)][0]), path)
