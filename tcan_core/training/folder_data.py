@@ -21,6 +21,7 @@ from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
 IMAGES, POSES = "images", "dwpose"
+_ASPECT_TOLERANCE = 0.02  # relative; sizes are rounded to pixels
 _ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
 
 Pictures = NDArray[np.uint8]
@@ -74,7 +75,11 @@ class FolderClips:
         self.clips = find_clips(data, num_frames + (num_frames == 1))
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw one row per sample, with one crop for all images of a row."""
+        """Draw one row per sample, with one crop for all images of a row.
+
+        Raises:
+            ConfigError: a pose image has another aspect ratio than its frame.
+        """
         return self._encode([self._read(rng) for rng in numpy_generators(samples)])
 
     def names(self, samples: Samples) -> list[str]:
@@ -92,15 +97,17 @@ class FolderClips:
         source, first = choose_frames(rng, len(clip.images), self.num_frames)
         crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
         targets = range(first, first + self.num_frames)
-        images = [clip.images[source], *(clip.images[frame] for frame in targets)]
-        poses = [clip.poses[frame] for frame in targets]
+        images = [read_image(clip.images[frame]) for frame in (source, *targets)]
+        poses = [read_image(clip.poses[frame]) for frame in targets]
+        for frame, image, pose in zip(targets, images[1:], poses, strict=True):
+            _check_proportions(clip.images[frame], image, clip.poses[frame], pose)
         return self._cut(images, crop), self._cut(poses, crop)
 
     def _choose(self, rng: np.random.Generator) -> Clip:
         return self.clips[rng.integers(len(self.clips))]
 
-    def _cut(self, paths: list[Path], crop: Crop) -> Pictures:
-        return np.stack([crop.cut(read_image(path), self.data.size) for path in paths])
+    def _cut(self, pictures: list[Pictures], crop: Crop) -> Pictures:
+        return np.stack([crop.cut(picture, self.data.size) for picture in pictures])
 
     def _encode(self, samples: list[tuple[Pictures, Pictures]]) -> ClipBatch:
         latents = torch.stack([self._latents(pictures) for pictures, _ in samples])
@@ -117,6 +124,17 @@ class FolderClips:
         # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
         with torch.autocast(device.type, enabled=False):
             return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
+
+
+def _check_proportions(image_path: Path, image: Pictures, pose_path: Path, pose: Pictures) -> None:
+    """Raise ConfigError if a pose image has another aspect ratio than its frame."""
+    (height, width), (pose_height, pose_width) = image.shape[:2], pose.shape[:2]
+    if abs(width * pose_height - pose_width * height) > _ASPECT_TOLERANCE * width * pose_height:
+        raise ConfigError(
+            f"{image_path} has {width}x{height} pixels, but its pose {pose_path} has "
+            f"{pose_width}x{pose_height}; both must have the same aspect ratio. Replace one of "
+            "them, or name the clip in `left_out`"
+        )
 
 
 def find_clips(data: FolderData, min_frames: int) -> list[Clip]:

@@ -170,6 +170,22 @@ def test_folders_without_a_usable_clip_are_rejected(root: Path, tmp_path: Path) 
         find_clips(folders(tmp_path), min_frames=1)
 
 
+def test_a_picture_turned_beside_its_pose_is_rejected(tmp_path: Path, codec: ImageCodec) -> None:
+    write_clip(tmp_path, "turned", 1, frames=2)
+    for path in (tmp_path / "turned" / "images").iterdir():
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
+    clips = FolderClips(folders(tmp_path), 1, codec)
+
+    with pytest.raises(
+        ConfigError, match=r"images/\d.png has 56x40 pixels, but its pose .*dwpose/\d.png has 40x56"
+    ):
+        clips.sample(some(1))
+
+    for path in (tmp_path / "turned" / "dwpose").iterdir():  # smaller poses of the same shape fit
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))[::2, ::2]))
+    clips.sample(some(1))
+
+
 def test_a_frame_without_a_pose_is_rejected(tmp_path: Path) -> None:
     write_clip(tmp_path, "00001", 0, frames=3)
     (tmp_path / "00001" / "dwpose" / "1.png").unlink()
