@@ -158,6 +158,18 @@ def test_show_and_verify_report_imported_parts(
     assert "vae.safetensors has changed since it was stored" in done.err
 
 
+def test_verify_accepts_a_preset_whose_optional_detector_is_not_installed(
+    tcan: Tcan, mine: Path, models: Path, tmp_path: Path
+) -> None:
+    mine.write_text(f"{MINE}\ndetector: auto\n", encoding="utf-8")
+    tcan("models", "import", *write_files(tmp_path, load_preset(str(mine))), "--preset", str(mine))
+
+    done = tcan("models", "verify", str(mine))
+
+    assert done.code == 0, done.err
+    assert "4 files are intact" in done.out and "movenet" in done.out
+
+
 def test_own_files_have_no_licence_of_the_hub(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path
 ) -> None:
