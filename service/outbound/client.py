@@ -58,6 +58,7 @@ class OutboundClient:
             extensions=self._extensions,
         )
         response = await self._transport.handle_async_request(request)
+        response.extensions["network_stream"].is_head_complete = True
         try:
             yield response
         finally:

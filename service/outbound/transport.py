@@ -6,14 +6,66 @@ rebinding). The `Host` header and the TLS server name stay those of the URL.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
 
 import httpcore
 import httpx
 from httpcore import SOCKET_OPTION, AsyncNetworkBackend, AsyncNetworkStream
 
 from service.outbound.guard import Guard
+
+# What a server may send until the head of its response is complete, informational responses
+# included, of which thousands fit into it, and how much of it is parsed at a time.
+MAX_HEAD_BYTES = 32 * 1024
+HEAD_PIECE_BYTES = 8 * 1024
+
+
+class ResponseStream(AsyncNetworkStream):
+    """A connection on which the head of a response is limited.
+
+    Attributes:
+        is_head_complete: set by the receiver of the response; what follows is not limited here.
+    """
+
+    def __init__(self, stream: AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._head_bytes = 0
+        self.is_head_complete = False
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what arrives next. Raises httpcore.RemoteProtocolError for too long a head."""
+        if self.is_head_complete:
+            return await self._stream.read(max_bytes, timeout)
+        content = await self._stream.read(min(max_bytes, HEAD_PIECE_BYTES), timeout)
+        self._head_bytes += len(content)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise httpcore.RemoteProtocolError("the head of the response is too long")
+        return content
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send bytes."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncNetworkStream:
+        """Return the encrypted connection."""
+        return ResponseStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks about the connection."""
+        return self._stream.get_extra_info(info)
 
 
 class GuardedBackend(AsyncNetworkBackend):
@@ -59,9 +111,10 @@ class GuardedBackend(AsyncNetworkBackend):
         for remaining in range(len(addresses), 0, -1):
             share_s = None if ends_s is None else max(0.0, ends_s - self._monotonic_s()) / remaining
             try:
-                return await self._backend.connect_tcp(
+                stream = await self._backend.connect_tcp(
                     addresses[-remaining], port, share_s, local_address, socket_options
                 )
+                return ResponseStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if remaining == 1:
                     raise
@@ -91,8 +144,14 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         super().__init__(trust_env=False)
         # httpx has no parameter for the backend: https://github.com/encode/httpx/discussions/2979
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_ssl_context(),
             max_connections=None,
             max_keepalive_connections=0,
             network_backend=GuardedBackend(guard),
         )
+
+
+# To read all certificates takes some 60 ms, which no request should hold the event loop for.
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,22 @@ def test_silent_addresses_share_the_connect_timeout() -> None:
         ):
             asyncio.run(connect(port))
     assert backend.timeouts_s == [1.0, 1.0, 1.0]
+
+
+def test_endless_informational_responses_end_the_download(tmp_path: Path) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+                await writer.drain()
+
+    async def main() -> None:
+        async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            guard = Guard.allowing("127.0.0.1")
+            await fetch(guard, url, tmp_path / "file", 1000, GUARD_S, list[int]().append)
+
+    with pytest.raises(RejectedError) as error:
+        asyncio.run(main())
+    assert error.value.code is ErrorCode.URL_FAILED
+    assert "sent no valid HTTP" in error.value.detail
