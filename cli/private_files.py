@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from service.errors import SettingsError
 
 PRIVATE_UMASK = 0o077
 
@@ -29,6 +32,23 @@ def make_private(folder: Path) -> str | None:
     except OSError as error:
         return f"{folder}: mode {mode:o} gives other users access; chmod failed: {error.strerror}"
     return f"{folder}: other users had access (mode {mode:o}); its mode is now {private:o}"
+
+
+def make_writable(folder: Path) -> None:
+    """Create a folder if it is missing, and check that this user can create files in it.
+
+    Raises:
+        SettingsError: a file cannot be created there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}: user {os.geteuid()} cannot create files there: {error.strerror}; run as the"
+            " folder's owner, or give the folder and what is in it to this user (chown -R)"
+        ) from error
 
 
 def write_private(file: Path, text: str) -> None:

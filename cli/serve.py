@@ -14,7 +14,7 @@ import typer
 
 from cli.descriptors import raise_descriptor_limit
 from cli.listener import listen
-from cli.private_files import PRIVATE_UMASK, make_private
+from cli.private_files import PRIVATE_UMASK, make_private, make_writable
 from service.contract.queues import Queue
 from service.errors import SettingsError, UnavailableError, did_you_mean
 from service.settings import Settings, load_settings
@@ -59,10 +59,15 @@ def gateway(
 
 
 def keep_private(settings: Settings) -> None:
-    """Let other users of the machine read neither the data folder nor files made from now on."""
+    """Let other users of the machine read neither the data folder nor files made from now on.
+
+    Raises:
+        SettingsError: this user cannot create files in the spool, as when another made it.
+    """
     os.umask(PRIVATE_UMASK)
     if notice := make_private(settings.data):
         logger.warning(notice)
+    make_writable(settings.spool_folder)
 
 
 def check_broker(settings: Settings) -> None:
