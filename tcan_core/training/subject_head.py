@@ -99,7 +99,7 @@ def fit(features: Tensor, subjects: Tensor) -> SubjectHead:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    print(f"loss {float(loss):.4f}")
+    print(f"loss {loss.item():.4f}")
     with torch.no_grad():  # for features as they are
         head.linear.weight.div_(spread)
         head.linear.bias.sub_(head.linear.weight @ mean)
