@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,8 @@ PR_SET_PDEATHSIG = 1
 # as a full disk, may last.
 PAUSES_S = (0.0, 0.0, 1.0, 2.0, 5.0)
 HEALTHY_S = 30.0
+# Everyone who reaches the gateway adds a line to its log with each refused request.
+MAX_LOG_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
@@ -73,6 +77,20 @@ class Part:
             return open(self.log, "ab", opener=private_opener)
         except OSError:
             return open(os.devnull, "wb")
+
+    def limit_log(self) -> None:
+        """Keep a long log as `*.log.1`, in place of the one before, and begin it anew.
+
+        The process appends to the same open file, so lines of this moment may be lost.
+        """
+        if not self.log.is_file() or self.log.stat().st_size <= MAX_LOG_BYTES:
+            return
+        kept = self.log.with_name(f"{self.log.name}.1")
+        with suppress(OSError):  # on a full disk the space is needed most
+            with open(self.log, "rb") as old, open(kept, "wb", opener=private_opener) as new:
+                shutil.copyfileobj(old, new)
+        with suppress(OSError):
+            os.truncate(self.log, 0)
 
     @property
     def pid(self) -> int | None:

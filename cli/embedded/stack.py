@@ -94,12 +94,13 @@ class Stack:
         return True
 
     def restart_ended(self) -> None:
-        """Restart the parts that have ended.
+        """Restart the parts that have ended, and limit the logs of all.
 
         Raises:
             StackError: a part ended before the service was ready.
         """
         for part in self._parts:
+            part.limit_log()
             reason = part.exit_reason()
             if reason is None:
                 continue
