@@ -36,14 +36,16 @@ local function sets()
   return #keys > 0 and keys or {jobs_key(args.caller)}
 end
 
-local found, horizon = {}, nil
+local found, seen, horizon = {}, {}, nil
 for _, key in ipairs(sets()) do
   local ties = after_ms and redis.call('ZCOUNT', key, after_ms, after_ms) or 0
   local size, last = args.max_rows + ties, nil
   local rows = redis.call('ZREVRANGEBYSCORE', key, to, from, 'WITHSCORES', 'LIMIT', 0, size)
   for i = 1, #rows, 2 do
     last = {id = rows[i], ms = tonumber(rows[i + 1])}
-    if (not after_ms or last.ms < after_ms or last.id < args.after_id) and is_match(last.id) then found[#found + 1] = last end
+    local is_new = not seen[last.id] and (not after_ms or last.ms < after_ms or last.id < args.after_id)
+    if is_new and is_match(last.id) then found[#found + 1] = last end
+    seen[last.id] = true
   end
   -- Older jobs of the other sets come behind what is left of this one.
   if #rows == 2 * size and (not horizon or is_before(last, horizon)) then horizon = last end

@@ -153,6 +153,10 @@ def test_change_by_a_release_without_the_lists_is_not_listed_as_before(
     jobs.redis.hset(f"tcan:job:{made[3]}", "state", "failed")
     queued = listed(jobs, states=[JobState.QUEUED])
     assert (made[3] in queued, len(queued)) == (False, len(made) - 1)
+    created_ms = jobs.redis.zscore("tcan:jobs:*", made[3])
+    assert created_ms is not None
+    jobs.redis.zadd("tcan:jobs:*:failed", {made[3]: created_ms})
+    assert listed(jobs, states=[JobState.QUEUED, JobState.FAILED]) == made
     index(jobs)
     assert listed(jobs, states=[JobState.FAILED]) == [made[3]]
     assert jobs.redis.zcard("tcan:jobs:*:queued") == len(made) - 1
