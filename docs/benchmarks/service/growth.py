@@ -4,8 +4,8 @@
         [--only cancel,expire] [--count]
 
 Each row fills a Valkey for each size, then does the same work in each of them in turn. A script
-costs its time by the server's own clock, in the round that other work on the machine disturbed
-least. Prints a table with the ratio of the largest size to the smallest and its bound; exits with 1
+costs the CPU time of the server, so that other work on the machine hardly counts, in the cheapest
+round. Prints a table with the ratio of the largest size to the smallest and its bound; exits with 1
 if a row exceeds a bound. With `--count` a script costs as many commands as it calls: that does not
 depend on the machine, and small sizes are enough.
 """
