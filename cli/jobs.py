@@ -56,7 +56,7 @@ def wait(
 ) -> None:
     """Wait for a job and download its result; exit with 1 if it has none.
 
-    Ctrl-C ends only the waiting; the job goes on.
+    Ctrl-C ends only the waiting; the job continues.
     """
     if out is not None:
         check_output("--out", out)
@@ -196,7 +196,7 @@ def _suffix(job: Job) -> str | None:
 
 @contextmanager
 def explained_interrupt(client: Client, job_id: str, out: Path | None) -> Iterator[None]:
-    """Say how to go on when Ctrl-C ends the block."""
+    """Say how to continue when Ctrl-C ends the block."""
     try:
         yield
     except KeyboardInterrupt:
@@ -210,7 +210,7 @@ def interrupted(url: str, job_id: str, out: Path | None) -> str:
     where = "" if url == known else f" --url {shlex.quote(url)}"
     file = "" if out is None else f" --out {shlex.quote(str(out))}"
     return (
-        f"The waiting is over, the job {job_id} goes on.\n"
+        f"The waiting is over, the job {job_id} continues.\n"
         f"  tcan wait {job_id}{file}{where}    waits for it again\n"
         f"  tcan cancel {job_id}{where}    cancels it"
     )

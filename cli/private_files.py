@@ -52,7 +52,7 @@ def make_writable(folder: Path) -> None:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file anew that only its owner may read."""
+    """Replace a file by one that only its owner may read."""
     file.unlink(missing_ok=True)
     with open(file, "x", encoding="utf-8", opener=private_opener) as stream:
         stream.write(text)

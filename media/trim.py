@@ -19,7 +19,7 @@ class Trim:
 
     Attributes:
         start_s: seconds after the first frame.
-        end_s: likewise; None for the end of the file.
+        end_s: second at which it ends, exclusive; None for the end of the file.
     """
 
     start_s: float = 0.0

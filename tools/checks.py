@@ -50,7 +50,7 @@ def installed(folder: Path, name: str) -> str:
     """Return the path of a program in a folder of programs.
 
     Raises:
-        SkippedError: it is not there.
+        SkippedError: the tool is not installed.
     """
     path = folder / name
     if not path.exists():

@@ -266,7 +266,7 @@ class TcanAnimator:
     def _check_subjects(
         self, image: Path | None, driving: Path, params: JobParams, media: MediaSource
     ) -> None:
-        """Refuse inputs that the preset or its detector is not made for, unless asked to go on."""
+        """Refuse inputs that the preset or its detector is not for, unless `any_subject` is set."""
         if not params.any_subject:
             preset, limits = load_preset(self.preset), self._limits
             check_subjects(preset, image, driving, self._detector, limits, media, _trim(params))

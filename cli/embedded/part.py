@@ -79,7 +79,7 @@ class Part:
             return open(os.devnull, "wb")
 
     def limit_log(self) -> None:
-        """Keep a long log as `*.log.1`, in place of the one before, and begin it anew.
+        """Keep a long log as `*.log.1`, in place of the one before, and begin a new one.
 
         The process appends to the same open file, so lines of this moment may be lost.
         """

@@ -9,7 +9,7 @@ from service.stores.job_store.commands import Command, Cursor, JobPage
 from service.stores.job_store.keys import CallerStorage
 from service.stores.job_store.store import AsyncJobStore
 
-# Scripts that look for the jobs of one page; the next page goes on behind them.
+# Scripts that look for the jobs of one page; the next page continues behind them.
 MAX_SCRIPTS = 20
 # Jobs, and uploads, that a script adds up.
 BATCH = 1000

@@ -16,7 +16,7 @@ START = "0"
 class JobIndexer:
     """Indexes a batch of jobs with each step, and starts again after the last one.
 
-    During a rolling upgrade processes of the release before go on writing.
+    During a rolling upgrade processes of the release before continue writing.
     """
 
     _cursor: str = START

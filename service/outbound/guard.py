@@ -19,7 +19,7 @@ from service.errors import RejectedError, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-# Over twice the attempts to send webhooks, since a look-up goes on after its request has ended.
+# Over twice the attempts to send webhooks, since a look-up continues after its request has ended.
 MAX_LOOKUPS = 160
 MAX_LOOKUPS_PER_CALLER = 40
 # The caller for whom the current task connects to a host.

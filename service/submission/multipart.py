@@ -76,7 +76,7 @@ async def receive(
         async for chunk in chunks:
             batch += chunk
             if receiver.is_unadmitted and len(batch) <= SMALL_BYTES:
-                # At once: whoever may send no file must not fill the memory with a batch of it.
+                # At once: callers who may send no file must not fill the memory with a batch of it.
                 parsed += len(batch)
                 receiver.feed(bytes(batch))
                 batch.clear()

@@ -85,7 +85,7 @@ def detectors() -> list[str]:
 
 
 def installed_detector() -> str:
-    """Return the detector that `auto` stands for on this machine.
+    """Return the detector that `auto` selects on this machine.
 
     Raises:
         ConfigError: neither is installed.

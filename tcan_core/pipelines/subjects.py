@@ -18,7 +18,7 @@ from tcan_core.models.weights.presets import Preset, shipped_presets
 FOR_PEOPLE = ("moore", "novita", "sd15")
 # Every FRAME_STEP-th of the driving video's first frames is looked at.
 FIRST_FRAMES, FRAME_STEP = 32, 4
-ANYWAY = "to go on anyway: any_subject (--any-subject)"
+ANYWAY = "to continue anyway: any_subject (--any-subject)"
 
 
 def check_subjects(

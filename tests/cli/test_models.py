@@ -313,7 +313,7 @@ def test_pulling_a_preset_pulls_its_detector(
 
     assert done.code == 0, done.err
     assert (store_folder("eyes") / "body.onnx").read_bytes() == b"network"
-    # Both detectors that it stands for may be used commercially.
+    # Both detectors that it can select may be used commercially.
     assert load_preset("sd15").detector == "auto"
     (store_folder("eyes") / "body.onnx").unlink()
     assert "body.onnx is missing" in tcan("models", "verify", str(mine)).err

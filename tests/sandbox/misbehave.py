@@ -108,7 +108,7 @@ def send_invalid_json(file: BinaryIO, argument: Any, out: MessageWriter) -> None
 
 
 def answer_twice(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Send an answer of the gateway's decoder, and another one that nobody asked for."""
+    """Send an answer of the gateway's decoder, and another one that was not requested."""
     for _ in range(2):
         accept(file, argument, out)
 

@@ -4,7 +4,7 @@ ClientError
 ├── ProblemError        the service refused a request
 ├── UnreachableError    the service does not answer, or something else answers
 ├── JobEndedError       the job failed or was canceled
-└── WaitTimeoutError    the job has not ended within the timeout; it goes on
+└── WaitTimeoutError    the job has not ended within the timeout; it continues
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class JobEndedError(ClientError):
 
 
 class WaitTimeoutError(ClientError, TimeoutError):
-    """The job has not ended within the timeout; it goes on. `job_id` names it."""
+    """The job has not ended within the timeout; it continues. `job_id` names it."""
 
     def __init__(self, job_id: str, timeout_s: float) -> None:
-        super().__init__(f"the job {job_id} has not ended within {timeout_s:g} s; it goes on")
+        super().__init__(f"the job {job_id} has not ended within {timeout_s:g} s; it continues")
         self.job_id = job_id

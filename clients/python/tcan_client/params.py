@@ -37,7 +37,7 @@ class PosesParams(Model):
     )
     fps: float | None = Field(default=None, description="Frame rate of a driving pose file.")
     any_subject: bool | None = Field(
-        default=None, description="Whether to go on with inputs that the preset is not made for."
+        default=None, description="Whether to continue with inputs that the preset is not made for."
     )
 
 

@@ -31,7 +31,7 @@ const POLL_S = 0.5;
 const MAX_PAGE_SIZE = 200;
 
 export interface Abortable {
-  /** Stops the call, whose promise rejects with the signal's reason; the job goes on. */
+  /** Stops the call, whose promise rejects with the signal's reason; the job continues. */
   signal?: AbortSignal | undefined;
 }
 

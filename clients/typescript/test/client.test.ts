@@ -87,7 +87,7 @@ test("a file that cannot be read is named", async () => {
   await assert.rejects(client.submit("missing.png", DRIVING), /image: cannot read .*missing\.png/);
 });
 
-test("events go on after lost connections, each exactly once", async () => {
+test("events continue after lost connections, each exactly once", async () => {
   const asked: string[] = [];
   await using proxy = await serve(async (request, response) => {
     asked.push(String(request.headers["last-event-id"]));
@@ -162,7 +162,7 @@ test("a canceled job ends animate with JobEndedError", async () => {
   assert.match(error.message, /was canceled/);
 });
 
-test("a signal stops waiting while the job goes on", async () => {
+test("a signal stops waiting while the job continues", async () => {
   const { id } = await client.submit(IMAGE, DRIVING, { params: LONG });
   const abort = new AbortController();
   const waiting = client.wait(id, {

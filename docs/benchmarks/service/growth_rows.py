@@ -305,7 +305,7 @@ ROWS = {
     "claim": Row("claim the next job, queued jobs of one caller", fill_queue, claim),
     "claim-contract": Row("claim behind queued jobs of a later contract", fill_later, claim_behind),
     "claim-preset": Row("claim behind queued jobs of another preset", fill_preset, claim_behind),
-    "gaps": Row("go on with a refund, queued jobs of one caller", fill_queue, close_gaps),
+    "gaps": Row("continue with a refund, queued jobs of one caller", fill_queue, close_gaps),
     "presets": Row("read the metrics, queued jobs of a preset", fill_preset, metrics),
     "preset-hints": Row(
         "look for missing wake-up messages, queued jobs of a preset", fill_preset, reconcile

@@ -110,7 +110,7 @@ async def get_events(
 ) -> Response:
     """Stream every change of the job from its beginning, or after the last event received.
 
-    While the job waits, events of kind `queue` tell when its place has moved. They have the `id` of
+    While the job waits, events of kind `queue` say when its place has moved. They have the `id` of
     the event before, so that a reconnection is not affected by them.
 
     The stream ends after the event of a terminal state, or when the caller's key is revoked. A

@@ -98,7 +98,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Forget the connection."""
         self._finish_head()
         self._connections.remove(self)
-        if self._answered is not None:  # with requests behind it, uvicorn tells only the last
+        if self._answered is not None:  # with requests behind it, uvicorn informs only the last
             self._answered.disconnected = True
             self._answered.message_event.set()
         super().connection_lost(exc)
@@ -164,7 +164,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Begin the next request, or close the connection of a body that nobody read."""
+        """Begin the next request, or close the connection of a body that was not read."""
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self._linger()

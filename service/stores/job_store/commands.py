@@ -169,7 +169,7 @@ def recent(
 ) -> Command[JobPage]:
     """List up to `limit` jobs, newest first.
 
-    A page may have fewer although the list goes on: one script reads a limited number of rows.
+    A page may have fewer although the list continues: one script reads a limited number of rows.
 
     Args:
         after: cursor of this page, from the page before.

@@ -28,6 +28,6 @@ def check_lanes(queue: Queue, limit: int = 100) -> Command[bool]:
     """Correct the lanes of jobs that an earlier release queued; returns whether all are right.
 
     Args:
-        limit: number of ranks of the queue that are checked; the next call goes on after them.
+        limit: number of ranks of the queue that are checked; the next call continues after them.
     """
     return Command("check_lanes", {"queue": queue, "limit": limit}, bool)

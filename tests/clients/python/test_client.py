@@ -160,7 +160,7 @@ def test_refusal_carries_what_the_service_says(client: Client, image: Path) -> N
 def test_wait_ends_with_its_timeout_and_the_job_goes_on(
     client: Client, image: Path, driving: Path
 ) -> None:
-    with pytest.raises(WaitTimeoutError, match="not ended within 0 s; it goes on") as late:
+    with pytest.raises(WaitTimeoutError, match="not ended within 0 s; it continues") as late:
         client.animate(image, driving, timeout=0)
     assert client.job(late.value.job_id).status is JobState.QUEUED
 

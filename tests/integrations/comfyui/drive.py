@@ -1,4 +1,4 @@
-"""Run a graph in ComfyUI as its web page does, and print what it told. Runs in ComfyUI's Python.
+"""Run a graph in ComfyUI as its web page does, and print what it reports. Runs in ComfyUI's Python.
 
 python drive.py URL GRAPH.json [--cancel]    # --cancel interrupts at the first progress
 """
@@ -28,8 +28,8 @@ async def drive(url: str, graph: dict[str, Any], cancels: bool) -> dict[str, Any
         async for message in ws:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
-            told = json.loads(message.data)
-            kind, data = told["type"], told["data"]
+            reported = json.loads(message.data)
+            kind, data = reported["type"], reported["data"]
             if kind == "progress":
                 progress.setdefault(data["node"], []).append(data["value"] / data["max"])
                 if cancels:

@@ -156,7 +156,7 @@ def test_key_allows_only_its_scopes(service: TestClient, jobs: JobStore) -> None
     writer = Holder(service, new_key(jobs, "ann", (Scope.SUBMIT,)))
     job_id = writer.submit().json()["id"]
     assert reader.ask("GET", f"/jobs/{job_id}").status_code == 200
-    secret = "/webhooks/secret"  # whoever has it can forge messages to the caller's receivers
+    secret = "/webhooks/secret"  # its holder can forge messages to the caller's receivers
     assert Holder(service, new_key(jobs, "ann")).ask("GET", secret).status_code == 200
     refusals = reader.submit(), writer.ask("GET", f"/jobs/{job_id}"), reader.ask("GET", secret)
     for refused in refusals:

@@ -51,7 +51,7 @@ def test_caller_whose_names_hang_leaves_threads_to_others(silence: Silence) -> N
         flood = [asyncio.create_task(resolver(f"{n}.example", 443)) for n in range(3 * AT_ONCE)]
         await asyncio.to_thread(wait_until, lambda: len(silence.asked) == 2, "its share")
         for task in flood[:2]:
-            task.cancel()  # their look-ups go on
+            task.cancel()  # their look-ups continue
         CALLER_ID.set("ben")
         other = asyncio.create_task(resolver("other.example", 443))
         await asyncio.to_thread(wait_until, lambda: "other.example" in silence.asked, "the other")

@@ -214,7 +214,7 @@ def test_receivers_that_hang_keep_no_slot_from_those_that_answer(
             now_s[0] += SLOW_S
             wait_until(lambda: len(good.messages) == 2 * LIMIT, "all of the good one's are sent")
             assert len(hanging.messages) == MAX_SENDING
-            # Once they answer, each slow caller's next message tells that they are slow no more.
+            # Once they answer, each slow caller's next message shows that they are no longer slow.
             hanging.answers_now.set()
             wait_until(lambda: all(attempts(jobs, one) for one in held_up), "theirs are sent")
 

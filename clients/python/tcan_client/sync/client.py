@@ -102,7 +102,7 @@ class Client(Records):
         Raises:
             OSError: an input cannot be read, or `out` cannot be written.
             JobEndedError: the job failed or was canceled.
-            WaitTimeoutError: the job has not ended in time; it goes on.
+            WaitTimeoutError: the job has not ended in time; it continues.
         """
         if out is not None:
             check_target(Path(out))
@@ -234,7 +234,7 @@ class Client(Records):
             timeout: seconds to wait.
 
         Raises:
-            WaitTimeoutError: the job has not ended in time; it goes on.
+            WaitTimeoutError: the job has not ended in time; it continues.
         """
         deadline = Deadline(job_id, timeout)
         use_events = True

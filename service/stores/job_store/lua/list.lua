@@ -1,9 +1,9 @@
 -- requires: snapshots
 -- Returns snapshots of up to `limit` jobs of `caller`, newest first, of the same millisecond by id; then creation time and
--- id of the job behind which the list goes on, nothing if it has ended. Arguments: caller (`*`: all callers), limit,
+-- id of the job behind which the list continues, nothing if it has ended. Arguments: caller (`*`: all callers), limit,
 -- states (empty: all), metadata (`name=value` each; jobs have all of them), since_ms, until_ms (exclusive), after_ms and
 -- after_id (behind which job the list begins; it need not exist any more), max_rows (that are read of each set in search
--- of matches; so a page with metadata may be short although the list goes on).
+-- of matches; so a page with metadata may be short although the list continues).
 local after_ms, from, metadata = args.after_ms, args.since_ms or '-inf', args.metadata
 local to = args.until_ms and '(' .. integer_text(args.until_ms) or '+inf'
 if after_ms and after_ms < (args.until_ms or math.huge) then to = after_ms end

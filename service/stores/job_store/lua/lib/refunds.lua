@@ -1,7 +1,7 @@
 -- requires: records, fair_queueing, lanes
 -- Refunds of virtual time. A job that ends before it began leaves a gap of its units. Closing it moves the caller's later
 -- jobs of the class forward, in their order. A script passes few of them: the gap stays where the script stopped, the
--- reconciler goes on from there, and gaps that meet become one.
+-- reconciler continues from there, and gaps that meet become one.
 local gaps_key = prefix .. 'gaps' -- `class:caller` of those with gaps, the one whose turn it is first
 local function caller_gaps_key(class, caller) return gaps_key .. ':' .. class .. ':' .. caller end
 
