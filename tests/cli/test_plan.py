@@ -114,7 +114,7 @@ def test_animation_fits_the_memory_limit_or_does_not_start(tcan: Tcan, tmp_path:
         "--out",
         str(out),
     )
-    words += ("--no-retarget", "--num-inference-steps", "1", "--memory-limit")
+    words += ("--any-subject", "--no-retarget", "--num-inference-steps", "1", "--memory-limit")
     refused = tcan(*words, "20MB")
     assert refused.code == 2, refused.err
     assert "takes at least" in refused.err and "the limit is 0.02 GiB" in refused.err

@@ -45,6 +45,7 @@ def prepare(
 ) -> tuple[PreparedInput, list[str]]:
     out, picture = folder / "prepared.zip", folder / "image.png"
     picture.write_bytes(image())
+    params = params.model_copy(update={"any_subject": True})
     warnings = animator.prepare(
         picture, driving, out, params, lambda progress: None, lambda: False, image_pose=PIXELS
     )
