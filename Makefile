@@ -22,7 +22,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-clients test-all chaos check docs audit lock check-deploy e2e-docker fix up setup movenet dwpose pose people clean
+.PHONY: help demo test test-clients test-all chaos accept-gpu check docs audit lock check-deploy e2e-docker fix up setup movenet dwpose pose people clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ test-all: $(VENV)/.stamp-dev ## Run the tests, long ones included
 
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
+
+accept-gpu: $(VENV)/.stamp-dev ## Check in nine minutes what needs a GPU; writes accept-gpu/report.md (ARGS=--offline: no hub)
+	@$(BIN)/python -m tools.accept_gpu $(ARGS)
 
 check: $(VENV)/.stamp-dev .venv-docs/.stamp .venv-openapi/.stamp $(NODE_PACKAGES) ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
@@ -94,7 +97,7 @@ pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detecto
 people: .people/.stamp ## Unpack pictures and videos of people for the tests marked `people` (0.12 GB; needs apt-get)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules accept-gpu demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # None is in the repository. Where a package cannot be had, its tests are skipped and the summary says so.
 .people/.stamp: | $(VENV)/.stamp-venv
