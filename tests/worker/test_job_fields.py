@@ -64,6 +64,7 @@ def test_every_field_reaches_the_result_and_its_manifest(
     make_video(driving, [*VideoReader(tmp_path / "driving.mp4")], fps=Fraction(FPS), audio="aac")
     trim = {"start_s": 1 / FPS, "end_s": 4 / FPS}
     params = {"seed": 7, "num_inference_steps": 1, "trim": trim, "preset": "mini", "audio": True}
+    params["any_subject"] = True
     parts = {
         "image": (tmp_path / "black.png").read_bytes(),
         "image_pose": (tmp_path / "source_pose.json").read_bytes(),
