@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,7 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write weights atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        save_tensors({key: _with_own_memory(value) for key, value in state.items()}, partial)
+        save_tensors(_with_own_memory(state), partial)
 
 
 def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
@@ -138,7 +139,13 @@ def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
     path.chmod(mode)
 
 
-def _with_own_memory(value: Tensor) -> Tensor:
-    """Copy a tensor that shares its memory with others or is not contiguous."""
-    is_whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
-    return value if is_whole and value.is_contiguous() else value.contiguous().clone()
+def _with_own_memory(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share their memory with others or are not contiguous."""
+    uses = Counter(value.untyped_storage().data_ptr() for value in state.values())
+    own: dict[str, Tensor] = {}
+    for key, value in state.items():
+        storage = value.untyped_storage()
+        is_whole = storage.nbytes() == value.numel() * value.element_size()
+        is_alone = is_whole and uses[storage.data_ptr()] == 1 and value.is_contiguous()
+        own[key] = value if is_alone else value.contiguous().clone()
+    return own

@@ -17,7 +17,11 @@ from tcan_core.errors import WeightsError
 from tcan_core.models.networks.reference_attention import connect_reference
 from tcan_core.models.weights.builders import build_denoising_unet, build_reference_unet
 from tcan_core.models.weights.importing.expected import expected_shapes, unread_by_reference
-from tcan_core.models.weights.importing.importer import check_files, write_parts
+from tcan_core.models.weights.importing.importer import (
+    check_files,
+    write_parts,
+    write_safetensors,
+)
 from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.keys import check_keys
 from tcan_core.models.weights.merged_loras import merge_into
@@ -324,3 +328,14 @@ def test_another_text_encoder_is_named(full_preset: Preset, tmp_path: Path) -> N
     assert check.report.faults() == (
         "denoising_unet: cross_attention_dim differs: 1024 in the file, 768 in the preset"
     )
+
+
+def test_tensors_that_share_their_memory_are_stored_each(tmp_path: Path) -> None:
+    numbers = torch.arange(6.0)
+    state = {"one": numbers, "other": numbers.view(2, 3), "part": numbers[:2]}
+
+    write_safetensors(tmp_path / "part.safetensors", state)
+
+    stored = load_file(tmp_path / "part.safetensors")
+    assert stored.keys() == state.keys()
+    assert all(torch.equal(stored[key], value) for key, value in state.items())
