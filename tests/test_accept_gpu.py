@@ -26,6 +26,7 @@ def arguments(out: Path, device: str = "cuda") -> Namespace:
     )
 
 
+@pytest.mark.long
 def test_step_that_hangs_is_stopped_and_its_output_kept(tmp_path: Path) -> None:
     result = run_step(Step("hang", "nothing", HANGS, 1.5), arguments(tmp_path), 100)
 

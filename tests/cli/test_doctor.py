@@ -123,6 +123,7 @@ def use_s3(
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", secret or server.secret_key)
 
 
+@pytest.mark.long
 def test_rights_on_s3_are_checked_by_using_them(
     tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_an_error_is_one_line_and_an_exit_code(error: Exception, code: int, text
     assert (exit_code(error), sentence(error)) == (code, text)
 
 
+@pytest.mark.long
 def test_an_error_of_a_command_shows_no_traceback(tcan: Tcan) -> None:
     failed = tcan("status", "abc", "--url", "http://127.0.0.1:1")
     assert failed.code == 1

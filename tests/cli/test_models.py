@@ -394,6 +394,7 @@ def test_shipped_detector_needs_no_pull(tcan: Tcan, models: Path) -> None:
     assert not models.exists()
 
 
+@pytest.mark.long
 def test_show_lists_the_files_of_a_presets_detector(tcan: Tcan, models: Path) -> None:
     info = tcan("models", "show", "sd15").out.splitlines()[-1]
     assert "dwpose, licence: Apache-2.0; not installed" in info

@@ -143,6 +143,7 @@ def test_published_weights_are_pulled_and_animate(
     assert json.loads(animated.out)["frames"] == FRAMES
 
 
+@pytest.mark.long
 def test_sizes_and_licences_come_before_the_download(tcan: Tcan, hub: Hub, tmp_path: Path) -> None:
     path = tmp_path / "preset.yaml"
     path.write_text(yaml.safe_dump(small("musepose")), encoding="utf-8")

@@ -38,6 +38,7 @@ def start_python(arguments: list[str], **variables: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.long
 def test_commands_that_use_torch_set_the_wait_policy_before_torch_is_loaded() -> None:
     script = "import os, sys; from cli.main import COMMANDS, build_app\n"
     script += "for command in COMMANDS:\n"

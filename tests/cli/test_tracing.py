@@ -70,6 +70,7 @@ def lines(up: Up, part: str, word: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{") and word in line]
 
 
+@pytest.mark.long
 def test_one_trace_joins_gateway_and_worker(
     collector: tuple[str, list[Span]],
     start_up: StartUp,

@@ -64,6 +64,7 @@ def test_other_users_of_the_machine_can_read_nothing_that_a_run_leaves(
     assert stat.S_IMODE(result.stat().st_mode) == 0o644  # the user's own umask
 
 
+@pytest.mark.long
 def test_a_burst_of_sigterm_stops_everything(start_up: StartUp) -> None:
     up = start_up()
     for _ in range(500):  # one comes while another is being handled

@@ -28,6 +28,7 @@ def said_of(
     return status, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.long
 def test_origin_of_a_generated_file_is_verified(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,7 @@ def test_progress_grows_in_the_record(desk: Desk) -> None:
     assert (done.progress.stage, done.progress.step, done.progress.steps) == ("denoise", 30, 30)
 
 
+@pytest.mark.long
 def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: JobStore) -> None:
     # Renewed every 0.6 s; a machine may be late by four times as much.
     lease_ms = 3000

@@ -100,6 +100,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return preset
 
 
+@pytest.mark.long
 def test_prepare_worker_does_not_start_without_its_detector(bare: Path) -> None:
     with pytest.raises(ConfigError, match="detector openpose needs the extra `pose`"):
         TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent).load()

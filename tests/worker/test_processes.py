@@ -164,6 +164,7 @@ def test_the_next_job_is_prepared_while_this_one_renders(
     assert status(client, second)["status"] == "queued"
 
 
+@pytest.mark.long
 def test_idle_worker_claims_the_next_job(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
@@ -198,6 +199,7 @@ def test_a_job_survives_the_kill_of_its_worker(
     assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
+@pytest.mark.long
 def test_worker_releases_its_job_on_sigterm(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
@@ -236,6 +238,7 @@ def test_video_without_a_person_fails_the_job_and_not_the_worker(
     assert worker.poll() is None
 
 
+@pytest.mark.long
 def test_running_job_is_canceled(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
     cancel_while_rendering(client, start_worker, tmp_path, step_s=LONG_STEP_S)
 

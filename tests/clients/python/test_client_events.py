@@ -116,6 +116,7 @@ def test_async_client_follows_events_over_broken_connections(
     assert not proxy.cuts
 
 
+@pytest.mark.long
 def test_events_resume_when_the_gateway_is_replaced(
     folder_settings: Settings, driver: JobDriver
 ) -> None:

@@ -132,6 +132,7 @@ def test_rate_limits_of_callers_are_independent(
     assert "ratelimit" not in two[0].get("/jobs", headers=free).headers
 
 
+@pytest.mark.long
 def test_concurrent_burst_stays_within_the_rate_limit(
     folder_settings: Settings, clock: Clock, jobs: JobStore
 ) -> None:

@@ -272,6 +272,7 @@ def test_idle_stream_sends_heartbeats_until_the_gateway_stops(
     assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 
 
+@pytest.mark.long
 def test_stream_reports_moves_of_a_waiting_job(http: httpx.Client, jobs: JobStore) -> None:
     for name in ("a", "b", "c"):
         JobDriver(jobs, name).create()

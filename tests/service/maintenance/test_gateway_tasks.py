@@ -29,6 +29,7 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
+@pytest.mark.long
 def test_gateway_fails_job_after_deadline_without_workers(
     client: TestClient, jobs: JobStore, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
     assert not any(attempts(jobs, job_id) for job_id in held_up)
 
 
+@pytest.mark.long
 def test_receivers_that_hang_keep_no_slot_from_those_that_answer(
     redis_url: str, jobs: JobStore
 ) -> None:

@@ -35,6 +35,8 @@ from tests.tcan_core.golden.official import (
     with_sampling,
 )
 
+pytestmark = pytest.mark.long
+
 STEPS = AnimateSettings(num_inference_steps=3)
 TIMESTEP = torch.tensor([601])
 

@@ -28,6 +28,8 @@ from tests.tcan_core.golden.animate_anyone import (
 from tests.tcan_core.golden.family import images, noise_of
 from tests.tcan_core.golden.official import TOLERANCE, arrays, difference, halves, with_sampling
 
+pytestmark = pytest.mark.long
+
 FRAMES = 40
 
 

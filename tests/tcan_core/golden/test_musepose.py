@@ -19,6 +19,8 @@ from tests.tcan_core.golden.animate_anyone import (
 from tests.tcan_core.golden.family import noise_of
 from tests.tcan_core.golden.official import TOLERANCE, arrays, difference, halves, with_sampling
 
+pytestmark = pytest.mark.long
+
 FRAMES = 44
 
 

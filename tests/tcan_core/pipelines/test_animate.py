@@ -155,6 +155,7 @@ def test_cache_interval_needs_motion_modules(
         still(image, poses[:2], cache_interval=2)
 
 
+@pytest.mark.long
 def test_default_overlap_is_reduced_for_small_windows(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:

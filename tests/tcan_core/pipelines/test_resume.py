@@ -72,6 +72,7 @@ def test_resumed_render_writes_the_same_bytes(
     assert (first.done, second.done) == ([1, 2], [3])
 
 
+@pytest.mark.long
 def test_checkpoint_of_the_last_step_skips_denoising(
     mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_checkpoint_of_the_last_step_skips_denoising(
     assert set(stages) == {"encode", "decode"}
 
 
+@pytest.mark.long
 def test_render_with_cached_features_resumes_after_every_interval(
     mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_render_with_cached_features_resumes_after_every_interval(
     assert rest.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.long
 def test_checkpoint_of_other_settings_is_rejected(
     mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:

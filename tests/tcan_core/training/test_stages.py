@@ -291,6 +291,7 @@ def test_exported_parts_load_as_a_model(runs: TinyRuns, tiny: Preset) -> None:
         assert not changed(loaded, snapshot(mine))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["prior", "stage1", "stage2"])
 def test_gradient_checkpointing_changes_no_gradient(runs: TinyRuns, name: str) -> None:
     gradients = []

@@ -173,6 +173,7 @@ def test_job_out_of_memory_is_tried_with_less_and_warned_of(world: World) -> Non
     assert done.warnings == ["painted, not animated", LOW_MEMORY_WARNING]
 
 
+@pytest.mark.long
 def test_unavailable_object_store_costs_no_attempt(
     world: World, desk: Desk, settings: Settings
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_pinned_revision_is_requested(hub: Hub, tmp_path: Path) -> None:
     assert read_lock(tmp_path)[NAME].revision == FIRST
 
 
+@pytest.mark.long
 def test_an_interrupted_download_resumes_within_a_pull(hub: Hub, tmp_path: Path) -> None:
     hub.put(FILE.repo, FILE.file, LONG, FIRST)
     hub.cut_after = CHUNK + 1000

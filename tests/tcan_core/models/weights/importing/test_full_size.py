@@ -92,6 +92,7 @@ def report_of(path: Path, preset: str, capsys: pytest.CaptureFixture[str]) -> di
     return dict(report) | {"error": out.err}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in SLOWER else []) for name in FORMATS],
