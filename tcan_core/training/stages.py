@@ -168,9 +168,9 @@ def _check_earlier_stages(name: str, settings: Any) -> None:
     ]
     if missing:
         commands = dict.fromkeys(_command(WRITERS[part], settings.preset) for part in missing)
+        places = " and ".join(dict.fromkeys(map(str, folders)))
         raise WeightsError(
-            f"{' and '.join(map(str, folders))}: no weights for {', '.join(missing)}; "
-            f"first run {', then '.join(commands)}"
+            f"{places}: no weights for {', '.join(missing)}; first run {', then '.join(commands)}"
         )
 
 

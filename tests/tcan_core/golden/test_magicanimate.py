@@ -101,7 +101,6 @@ def test_features_residuals_and_halves_are_official(
     assert difference(conditional, golden["unet/conditional"]) < TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("grouping", ["per_frame", "diffusers"])
 def test_halves_differ_with_another_norm_grouping(
     grouping: Any, preset: Preset, golden: dict[str, Tensor]
@@ -126,7 +125,6 @@ def official_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tcan_core.pipelines.animate.initial_noise", noise_of(tile))
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("official_noise")
 def test_latents_and_frames_are_official(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]
@@ -141,7 +139,6 @@ def test_latents_and_frames_are_official(
     assert difference(frames.transpose(0, 1), golden["pipeline/frames"][0]) < TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("official_noise")
 @pytest.mark.parametrize(
     "change",

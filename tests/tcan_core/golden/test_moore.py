@@ -109,7 +109,6 @@ def test_serial_guidance_gives_the_same_prediction(
     torch.testing.assert_close(in_turn, together, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [
@@ -128,7 +127,6 @@ def test_halves_differ_with_one_wrong_switch(
     assert difference(conditional, golden["unet/conditional"]) > 10 * TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("noise")
 def test_latents_and_frames_are_official(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]
@@ -140,7 +138,6 @@ def test_latents_and_frames_are_official(
     assert difference(frames.transpose(0, 1), golden["pipeline/frames"][0]) < TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("noise")
 @pytest.mark.parametrize(
     "change",

@@ -41,7 +41,6 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tcan_core.pipelines.animate.initial_noise", draw)
 
 
-@pytest.mark.long
 def test_halves_and_noise_levels_are_official(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]
 ) -> None:
@@ -55,7 +54,6 @@ def test_halves_and_noise_levels_are_official(
     assert difference(conditional, golden["unet/conditional"]) < TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("noise")
 def test_latents_and_frames_are_official(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]
@@ -67,7 +65,6 @@ def test_latents_and_frames_are_official(
     assert difference(frames.transpose(0, 1), golden["pipeline/frames"][0]) < TOLERANCE
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("noise")
 def test_latents_differ_with_wrapped_windows(
     pipeline: AnimatePipeline, golden: dict[str, Tensor]

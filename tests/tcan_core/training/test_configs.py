@@ -157,7 +157,7 @@ def test_a_stage_names_the_commands_that_come_first(
     monkeypatch.chdir(runs.root)  # a fresh clone has no runs/mini/parts
     with pytest.raises(
         WeightsError,
-        match="runs/mini/parts.*: no weights for vae, denoising_unet, controlnet; first run `tcan "
+        match="^runs/mini/parts: no weights for vae, denoising_unet, controlnet; first run `tcan "
         "train autoencoder --config mini/autoencoder`, then `tcan train prior --config mini/prior`",
     ):
         run_stage("stage1", "mini/stage1", False, lambda *_: None)
