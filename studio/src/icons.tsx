@@ -1,0 +1,66 @@
+/** Symbols, 16 by 16, drawn with the colour of the text. They say nothing: the button does. */
+
+import type { ComponentChildren, JSX } from "preact";
+
+function icon(children: ComponentChildren): () => JSX.Element {
+  return () => (
+    <svg
+      width="16"
+      height="16"
+      viewBox="0 0 16 16"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+      focusable="false"
+    >
+      {children}
+    </svg>
+  );
+}
+
+export const SunIcon = icon(
+  <>
+    <circle cx="8" cy="8" r="3" />
+    <path d="M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1" />
+  </>,
+);
+export const MoonIcon = icon(<path d="M13.5 9.5A6 6 0 0 1 6.5 2.5 6 6 0 1 0 13.5 9.5Z" />);
+export const AutoIcon = icon(
+  <>
+    <circle cx="8" cy="8" r="6" />
+    <path d="M8 2a6 6 0 0 1 0 12Z" fill="currentColor" stroke="none" />
+  </>,
+);
+export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />);
+export const LinkIcon = icon(
+  <path d="M6.5 9.5 9.5 6.5M7 4.5l1.2-1.2a3 3 0 0 1 4.5 4.5L11.5 9M9 11.5l-1.2 1.2a3 3 0 0 1-4.5-4.5L4.5 7" />,
+);
+export const PictureIcon = icon(
+  <>
+    <rect x="2" y="2.5" width="12" height="11" rx="1.5" />
+    <circle cx="5.5" cy="6" r="1.2" />
+    <path d="m2.5 12 3.5-3.5 2.5 2.5 2-2 3 3" />
+  </>,
+);
+export const FilmIcon = icon(
+  <>
+    <rect x="2" y="3" width="12" height="10" rx="1.5" />
+    <path d="M5 3v10M11 3v10M2 8h3M11 8h3" />
+  </>,
+);
+export const PlayIcon = icon(<path d="M4.5 2.8v10.4L13 8Z" fill="currentColor" />);
+export const RefreshIcon = icon(<path d="M13 3v3.5H9.5M13 6.5A5.5 5.5 0 1 0 13.2 10" />);
+export const CheckIcon = icon(<path d="m3 8.5 3.5 3.5L13 4.5" />);
+export const WarningIcon = icon(<path d="M8 2 1.5 13.5h13ZM8 6.5v3M8 11.5v.01" />);
+export const StopIcon = icon(<rect x="3.5" y="3.5" width="9" height="9" rx="1" />);
+export const ChevronIcon = icon(<path d="m4 6 4 4 4-4" />);
+export const KeyIcon = icon(
+  <>
+    <circle cx="5" cy="11" r="3" />
+    <path d="m7.2 8.8 6.3-6.3M11 5l2 2" />
+  </>,
+);
+export const UploadIcon = icon(<path d="M8 11V2.5M4.5 6 8 2.5 11.5 6M2.5 11v2.5h11V11" />);

@@ -1,0 +1,14 @@
+/** The history of jobs. */
+
+import type { Client, Job } from "tcan-client";
+
+export interface HistoryViewProps {
+  client: Client;
+  onOpen: (jobId: string) => void;
+  /** Two to four jobs shall be compared. */
+  onCompare: (jobIds: string[]) => void;
+  /** The parameters of this job shall be those of the next one. */
+  onUseSettings: (job: Job) => void;
+}
+
+export { HistoryView } from "./HistoryView.tsx";

@@ -1,0 +1,26 @@
+/** The poses, seen and mended before anything is rendered. */
+
+import type { Client, components } from "tcan-client";
+
+/** What the person approved; absent parts stay as the service would detect them. */
+export interface ApprovedPoses {
+  /** A pose file of the picture. */
+  imagePose?: File;
+  /** A pose file that takes the place of the driving video. */
+  driving?: File;
+  trim?: components["schemas"]["Trim"];
+  /** Index of the person who drives, from 0. */
+  person?: number;
+}
+
+export interface PosesStepProps {
+  /** A file, or an address that the service reads. */
+  picture: File | string;
+  driver: File | string;
+  /** Ids of their uploads, where they were sent: no file is sent twice. */
+  uploads?: { picture?: string; driver?: string };
+  client: Client;
+  onApproved: (poses: ApprovedPoses) => void;
+}
+
+export { PosesStep } from "./PosesStep.tsx";

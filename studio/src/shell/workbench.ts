@@ -1,0 +1,154 @@
+/** The Make view's state and what its buttons do: inputs, poses, parameters, the job. */
+
+import { effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { Client, Job } from "tcan-client";
+import { createClient, describeError, followJob, inputOf, noteRefusal, type InputName } from "../api/index.ts";
+import { createSlot, type InputSlot } from "../bring/index.ts";
+import { requestParams, wantsConsent, settings } from "../choose/index.ts";
+import type { ApprovedPoses } from "../poses/index.ts";
+import { NONE, reduceRun, type Run, type RunEvent } from "../watch/index.ts";
+import { navigate, route } from "./route.ts";
+
+export interface Workbench {
+  client: Client;
+  inputs: Record<InputName, InputSlot>;
+  run: ReadonlySignal<Run>;
+  /** The newest result; it stays while the next job runs. */
+  result: ReadonlySignal<Job | null>;
+  poses: Signal<ApprovedPoses>;
+  /** Whether a job can be submitted, and from what: the inputs, or those of the open job. */
+  source: () => Source;
+  animate: () => Promise<void>;
+  cancel: () => Promise<void>;
+  /** Show a job that was just made elsewhere, such as by "again with another seed". */
+  show: (job: Job) => void;
+  close: () => void;
+}
+
+export type Source =
+  | { kind: "inputs"; image: string; driving: string | File }
+  | { kind: "job"; id: string }
+  | { kind: "sending" }
+  | { kind: "missing"; inputs: "both" | InputName };
+
+/** Return the state of the Make view, which follows the job of the URL. */
+export function createWorkbench(): Workbench {
+  const client = createClient();
+  const inputs = { picture: createSlot(), driver: createSlot() };
+  const run = signal<Run>(NONE);
+  const result = signal<Job | null>(null);
+  const poses = signal<ApprovedPoses>({});
+  let followed: { id: string; stop: () => void } | null = null;
+
+  const dispatch = (event: RunEvent) => {
+    run.value = reduceRun(run.value, event);
+    if (run.value.kind === "ended" && run.value.job.status === "succeeded") {
+      result.value = run.value.job;
+    }
+  };
+
+  const follow = (id: string) => {
+    if (followed?.id === id) {
+      return;
+    }
+    followed?.stop();
+    dispatch({ kind: "opened", id });
+    const stop = followJob(createClient(1), id, {
+      onJob: (job) => dispatch({ kind: "changed", job }),
+      onConnection: (connection) => dispatch({ kind: "connection", connection }),
+      onRefusal(error) {
+        followed = null;
+        noteRefusal(error);
+        dispatch({ kind: "lost", id, trouble: describeError(error) });
+      },
+    });
+    followed = { id, stop };
+  };
+
+  const unfollow = () => {
+    followed?.stop();
+    followed = null;
+    dispatch({ kind: "closed" });
+  };
+
+  effect(() => {
+    const now = route.value;
+    if (now.view === "make") {
+      // Untracked: the route alone decides.
+      queueMicrotask(() => (now.job === null ? unfollow() : follow(now.job)));
+    }
+  });
+
+  // Poses were made for these inputs alone.
+  effect(() => {
+    void inputs.picture.thumbnail.value;
+    void inputs.driver.thumbnail.value;
+    poses.value = {};
+  });
+
+  const source = (): Source => {
+    const [picture, driver] = [inputs.picture.state.value, inputs.driver.state.value];
+    if (picture.kind === "ready" && driver.kind === "ready") {
+      return { kind: "inputs", image: picture.input, driving: poses.value.driving ?? driver.input };
+    }
+    if (picture.kind === "sending" || driver.kind === "sending") {
+      return { kind: "sending" };
+    }
+    if (picture.kind === "empty" && driver.kind === "empty") {
+      const open = run.value.kind === "ended" ? run.value.job : null;
+      return open?.kind === "animate" ? { kind: "job", id: open.id } : { kind: "missing", inputs: "both" };
+    }
+    return { kind: "missing", inputs: picture.kind === "ready" ? "driver" : "picture" };
+  };
+
+  const submit = (from: Source): Promise<Job> | null => {
+    const { imagePose, trim, person } = poses.value;
+    const params = { ...requestParams(), ...(trim && { trim }), ...(person !== undefined && { person }) };
+    const options = wantsConsent() ? { consent: settings.consent.value } : {};
+    if (from.kind === "inputs") {
+      return client.submit(from.image, from.driving, { params, options, ...(imagePose && { imagePose }) });
+    }
+    return from.kind === "job" ? client.retry(from.id, { params, options }) : null;
+  };
+
+  return {
+    client,
+    inputs,
+    run,
+    result,
+    poses,
+    source,
+    async animate() {
+      const sent = submit(source());
+      if (sent === null) {
+        return;
+      }
+      dispatch({ kind: "submitted" });
+      try {
+        navigate({ view: "make", job: (await sent).id });
+      } catch (error) {
+        noteRefusal(error);
+        const trouble = describeError(error);
+        dispatch({ kind: "refused", trouble });
+        const name = inputOf(trouble);
+        if (name !== null) {
+          inputs[name].refuse(trouble);
+        }
+      }
+    },
+    async cancel() {
+      const now = run.value;
+      if (now.kind === "following") {
+        dispatch({ kind: "cancelAsked" });
+        try {
+          dispatch({ kind: "changed", job: await client.cancel(now.job.id) });
+        } catch (error) {
+          noteRefusal(error);
+          dispatch({ kind: "cancelFailed", trouble: describeError(error) });
+        }
+      }
+    },
+    show: (job) => navigate({ view: "make", job: job.id }),
+    close: () => navigate({ view: "make", job: null }),
+  };
+}

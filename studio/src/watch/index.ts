@@ -1,0 +1,4 @@
+export { JobChip } from "./JobChip.tsx";
+export { WatchRoom } from "./WatchRoom.tsx";
+export { NONE, jobOf, reduceRun, type Run, type RunEvent } from "./run.ts";
+export { followTitle } from "./title.ts";
