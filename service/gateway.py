@@ -11,7 +11,7 @@ from typing import NamedTuple
 from anyio import CapacityLimiter, to_thread
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.auth.authenticator import Authenticator, Caller
+from service.auth.authenticator import Authenticator, Caller, Credentials
 from service.auth.stream_revocation import StreamRevoker
 from service.contract.errors import ErrorCode
 from service.contract.views import JobView
@@ -57,7 +57,7 @@ class Gateway:
     events: EventHub
     signer: Signer
     authenticator: Authenticator
-    revoker: StreamRevoker
+    revoker: StreamRevoker[Credentials]
     guard: Guard
     policy: Policy | None
     store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

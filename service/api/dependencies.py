@@ -32,7 +32,9 @@ async def get_caller(request: Request) -> Caller:
         UnavailableError: Redis does not answer.
     """
     gateway = await get_gateway(request)
-    caller = await gateway.authenticator.identify(request.headers, request.scope.get("server"))
+    caller = await gateway.authenticator.identify(
+        request.method, request.headers, request.scope.get("server")
+    )
     limit = caller.limits.requests_per_minute
     if limit is not None:
         result = await gateway.jobs.run(keys.count_request(caller.id, limit))

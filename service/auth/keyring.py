@@ -35,9 +35,13 @@ class Keyring:
         key_id = id_of(text)
         if key_id is None:
             return None
+        key = await self.find_by_id(key_id)
+        return key if key is not None and matches(text, key) else None
+
+    async def find_by_id(self, key_id: str) -> ApiKey | None:
+        """Return the valid key with this id, or None. Raises UnavailableError."""
         key = await self._read(key_id)
-        valid = key is not None and matches(text, key) and key.is_valid(time.time() * 1000)
-        return key if valid else None
+        return key if key is not None and key.is_valid(time.time() * 1000) else None
 
     async def has_keys(self) -> bool:
         """Return whether a key was ever made, so that every request needs one.

@@ -1,12 +1,12 @@
-"""Close event streams when their API key is revoked."""
+"""Close event streams when their API key is revoked or their session has ended."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from service.auth.keyring import CACHE_S
 from service.errors import UnavailableError
@@ -14,6 +14,8 @@ from service.outage import Outage
 from service.shutdown import run_unless_stopped
 
 logger = logging.getLogger(__name__)
+
+C = TypeVar("C", bound=Hashable)
 
 # Together with the time that keys are cached, less than a second.
 CHECK_INTERVAL_S = CACHE_S / 2
@@ -40,18 +42,18 @@ class StreamPermit:
         self._wake()
 
 
-class StreamRevoker:
-    """Checks the keys of all open streams periodically, for the length of an `async with` block.
+class StreamRevoker(Generic[C]):
+    """Checks the credentials of all open streams, for the length of an `async with` block.
 
-    Each key is checked once, however many streams use it.
+    Equal ones are checked once, however many streams use it.
 
     Args:
-        is_valid: whether this key, or no key (None), still grants access.
+        is_valid: whether a stream's credentials still grant access.
     """
 
-    def __init__(self, is_valid: Callable[[str | None], Awaitable[bool]]) -> None:
+    def __init__(self, is_valid: Callable[[C], Awaitable[bool]]) -> None:
         self._is_valid = is_valid
-        self._permits: dict[str | None, set[StreamPermit]] = {}
+        self._permits: dict[C, set[StreamPermit]] = {}
         self._stop = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
 
@@ -65,26 +67,26 @@ class StreamRevoker:
         await self._checker
 
     @contextmanager
-    def permit(self, key: str | None, wake: Callable[[], None]) -> Iterator[StreamPermit]:
-        """Register a stream of the request's key; the permit is revoked with the key."""
+    def permit(self, presented: C, wake: Callable[[], None]) -> Iterator[StreamPermit]:
+        """Register a stream; its permit is revoked when its request's credentials are."""
         permit = StreamPermit(wake)
-        permits = self._permits.setdefault(key, set())
+        permits = self._permits.setdefault(presented, set())
         permits.add(permit)
         try:
             yield permit
         finally:
             permits.discard(permit)
-            if not permits and self._permits.get(key) is permits:
-                del self._permits[key]
+            if not permits and self._permits.get(presented) is permits:
+                del self._permits[presented]
 
     async def _check(self) -> None:
         outage = Outage("check of the keys of event streams", logger)
         while not self._stop.is_set():
             await run_unless_stopped(self._stop, asyncio.sleep(CHECK_INTERVAL_S))
             try:
-                for key in tuple(self._permits):
-                    if not await self._is_valid(key):
-                        for permit in tuple(self._permits.get(key, ())):
+                for presented in tuple(self._permits):
+                    if not await self._is_valid(presented):
+                        for permit in tuple(self._permits.get(presented, ())):
                             permit.revoke()
                 outage.end()
             except UnavailableError as error:

@@ -20,6 +20,20 @@ UPLOAD: dict[str, Any] = {
 }
 
 
+class SessionView(BaseModel):
+    """The caller of a page, if it is signed in or needs no key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"caller": "studio", "scopes": ["read", "submit"], "key_needed": True}
+        }
+    )
+
+    caller: str | None = Field(None, description="Absent while a key is needed and none was given.")
+    scopes: list[Scope]
+    key_needed: bool = Field(description="Whether the service refuses requests without a key.")
+
+
 class StoredUploadView(BaseModel):
     """An upload."""
 

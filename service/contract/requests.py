@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
@@ -90,6 +90,12 @@ class PosesRetryRequest(Body):
 
     params: PosesParams = PosesParams()
     options: JobOptions = JobOptions()
+
+
+class SignInRequest(Body):
+    """An API key, to be exchanged for a session."""
+
+    key: SecretStr = Field(description="An API key from `tcan keys create`.")
 
 
 class UploadRequest(Body):

@@ -225,7 +225,8 @@ export interface paths {
          *     While the job waits, events of kind `queue` say when its place has moved. They have the `id` of
          *     the event before, so that a reconnection is not affected by them.
          *
-         *     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
+         *     The stream ends after the event of a terminal state, or when the caller's key is revoked or its
+         *     session ends. A
          *     reconnection with `Last-Event-ID` repeats no event and misses none, unless 10,000 newer ones
          *     came meanwhile or the job ended 15 minutes ago: then only changes of its state are kept, the
          *     last 100, so ids skip numbers. A comment is sent every 15 s without events.
@@ -520,6 +521,38 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/studio/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the session
+         * @description Return the caller of these requests, and whether the service needs a key for them.
+         */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Exchange an API key for the cookie `tcan_session`, which this service's pages may use.
+         *
+         *     The session has the key's rights, and ends with it or after 12 hours. Requests that change
+         *     something need `Sec-Fetch-Site: same-origin`, or else an `Origin` equal to the `Host`, as
+         *     browsers send them.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign out
+         * @description End the session and delete its cookie.
+         */
+        delete: operations["sign_out"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1572,6 +1605,32 @@ export interface components {
             public_keys: string[];
         };
         /**
+         * SessionView
+         * @description The caller of a page, if it is signed in or needs no key.
+         * @example {
+         *       "caller": "studio",
+         *       "key_needed": true,
+         *       "scopes": [
+         *         "read",
+         *         "submit"
+         *       ]
+         *     }
+         */
+        SessionView: {
+            /**
+             * Caller
+             * @description Absent while a key is needed and none was given.
+             */
+            caller?: string | null;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Key Needed
+             * @description Whether the service refuses requests without a key.
+             */
+            key_needed: boolean;
+        };
+        /**
          * StorageUse
          * @description Stored jobs, inputs and uploads of a caller.
          */
@@ -1945,6 +2004,18 @@ export interface components {
         RetryRequest: {
             params?: components["schemas"]["JobParams"];
             options?: components["schemas"]["JobOptions"];
+        };
+        /**
+         * SignInRequest
+         * @description An API key, to be exchanged for a session.
+         */
+        SignInRequest: {
+            /**
+             * Key
+             * Format: password
+             * @description An API key from `tcan keys create`.
+             */
+            key: string;
         };
         /**
          * UploadRequest
@@ -4516,6 +4587,185 @@ export interface operations {
             429: {
                 headers: {
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "tcan_..."
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignInRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This content type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

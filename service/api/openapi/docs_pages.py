@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from service.api.dependencies import GatewayDep
 from service.api.problems import NOT_FRAMED
@@ -30,12 +30,6 @@ FILES = {
     "swagger-ui.css": "text/css",
     "favicon.png": "image/png",
 }
-
-
-@router.get("/", status_code=307)
-async def get_root(gateway: GatewayDep) -> RedirectResponse:
-    """Redirect to the documentation."""
-    return RedirectResponse(f"{gateway.settings.public_url}/docs")
 
 
 @router.get("/openapi.json")

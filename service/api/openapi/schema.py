@@ -23,6 +23,7 @@ from service.contract.requests import (
     AnimationRequest,
     PosePreviewRequest,
     RetryRequest,
+    SignInRequest,
     UploadRequest,
 )
 
@@ -35,6 +36,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     AnimationRequest,
     PosePreviewRequest,
     RetryRequest,
+    SignInRequest,
     UploadRequest,
     Problem,
     WebhookMessage,

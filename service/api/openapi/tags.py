@@ -10,6 +10,7 @@ TEXTS = {
     "webhooks": "Messages to a job's webhook: their log, their repetition and their secrets.",
     "receiver": "Requests that your service gets at the URL of a webhook.",
     "usage": "What a caller has used and has left.",
+    "studio": "Sessions of the page at `/studio`.",
     "models": "Models that live workers have loaded.",
     "health": "Probes and metrics, for operators.",
 }

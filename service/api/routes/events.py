@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
 from service.api.stream_slots import SlotStreamingResponse, stream_slot
-from service.auth.authenticator import presented_key
+from service.auth.authenticator import presented_credentials
 from service.auth.stream_revocation import StreamPermit
 from service.contract.errors import ErrorCode
 from service.contract.events import EventKind
@@ -113,7 +113,8 @@ async def get_events(
     While the job waits, events of kind `queue` say when its place has moved. They have the `id` of
     the event before, so that a reconnection is not affected by them.
 
-    The stream ends after the event of a terminal state, or when the caller's key is revoked. A
+    The stream ends after the event of a terminal state, or when the caller's key is revoked or its
+    session ends. A
     reconnection with `Last-Event-ID` repeats no event and misses none, unless 10,000 newer ones
     came meanwhile or the job ended 15 minutes ago: then only changes of its state are kept, the
     last 100, so ids skip numbers. A comment is sent every 15 s without events.
@@ -123,7 +124,7 @@ async def get_events(
     seen = min(last_event_id if last_event_id is not None else after or 0, newest)
     if snapshot.record.state.is_terminal and seen == newest:
         return Response(status_code=204)
-    open_permit = partial(gateway.revoker.permit, presented_key(request.headers))
+    open_permit = partial(gateway.revoker.permit, presented_credentials(request.headers))
     stream = read_events(gateway.events, open_permit, snapshot, seen)
     return SlotStreamingResponse(stream, stream_slot(request, caller), MEDIA_TYPE, HEADERS)
 

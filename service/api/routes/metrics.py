@@ -58,6 +58,6 @@ async def _check_reader(request: Request, settings: Settings) -> None:
         if compare_digest(key.encode(), token.get_secret_value().encode()):
             return
     caller = await get_caller(request)
-    if key is not None and not caller.sees_all:
+    if not (caller.is_anonymous or caller.sees_all):
         detail = "/metrics needs the token TCAN_METRICS_TOKEN or a key with the scope 'admin'"
         raise RejectedError(ErrorCode.FORBIDDEN, detail)

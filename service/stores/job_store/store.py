@@ -35,7 +35,7 @@ CONNECTION: dict[str, Any] = {
 # Scripts that write nothing: in the gateway they do not wait for the disk syncs of the others.
 READING = frozenset(
     "any_key check_lease check_quota count_hints events list list_keys list_uploads moved read "
-    "read_key read_uploads service_stats storage usage".split()
+    "read_key read_session read_uploads service_stats storage usage".split()
 )
 # Scripts that a server with full memory refuses.
 NEW_WORK = frozenset(("create", "claim_idempotency_key", "register_upload"))

@@ -189,10 +189,9 @@ def test_every_answer_forbids_guessed_types_and_frames(folder_settings: Settings
         assert f"'sha256-{digest}'" in client.get("/docs").headers["content-security-policy"]
 
 
-def test_root_leads_to_the_documentation(client: TestClient, folder_settings: Settings) -> None:
+def test_root_leads_to_the_studio(client: TestClient, folder_settings: Settings) -> None:
     answer = client.get("/", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
-    assert "swagger" in client.get("/").text
+    assert (answer.status_code, answer.headers["location"]) == (307, "/studio")
     with gateway(folder_settings, public_url=PUBLIC) as behind_proxy:
         answer = behind_proxy.get("/", follow_redirects=False)
-        assert answer.headers["location"] == f"{PUBLIC}/docs"
+        assert answer.headers["location"] == f"{PUBLIC}/studio"

@@ -19,6 +19,7 @@ BARE = {
     ("post", "/objects", "204"),
     ("delete", "/jobs/{job_id}", "204"),
     ("delete", "/uploads/{upload_id}", "204"),
+    ("delete", "/studio/session", "204"),
     ("get", "/jobs/{job_id}/events", "204"),
     ("get", "/objects/{key}", "200"),
 }

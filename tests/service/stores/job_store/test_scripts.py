@@ -15,7 +15,15 @@ from service.contract.callers import CallerLimits
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.errors import UnavailableError
-from service.stores.job_store import commands, counts, events, keys, presence, uploads
+from service.stores.job_store import (
+    commands,
+    counts,
+    events,
+    keys,
+    presence,
+    sessions,
+    uploads,
+)
 from service.stores.job_store.commands import Command
 from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import READING, AsyncJobStore, JobStore, scripts
@@ -77,6 +85,7 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
     created(jobs)
     jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 10**14))
     key_id = id_of(new_key(jobs, "me")) or ""
+    jobs.run(sessions.put_session("d", key_id, 10**6))
     reading: list[Command[Any]] = [
         commands.read("a"),
         commands.check_lease("a", 1),
@@ -89,6 +98,7 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
         presence.count_hints([Queue.RENDER]),
         keys.read_key(key_id),
         keys.list_keys(),
+        sessions.read_session("d"),
         keys.any_key(),
         keys.usage("me"),
         keys.storage("me", 0, 10),

@@ -1,0 +1,4 @@
+-- requires: sessions
+-- Deletes session `digest`.
+redis.call('DEL', session_key(args.digest))
+return 'ok'

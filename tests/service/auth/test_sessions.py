@@ -1,0 +1,205 @@
+"""Sessions of the studio: a cookie in place of an API key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from service.auth.key_secrets import id_of
+from service.auth.sessions import COOKIE, LIFETIME_S, SIGN_INS_PER_MINUTE, digest
+from service.contract.callers import Scope
+from service.settings import Settings
+from service.stores.job_store import commands, keys
+from service.stores.job_store.store import JobStore
+from tests.servers import GUARD_S, wait_until
+from tests.service.api_keys import new_key, secret_in
+from tests.service.auth.test_authenticator import FILES
+from tests.service.gateway import running_gateway
+
+SESSION = "/studio/session"
+HERE = {"Origin": "http://testserver"}
+ANONYMOUS: dict[str, Any] = {
+    "caller": "anonymous",
+    "scopes": ["read", "submit"],
+    "key_needed": False,
+}
+NOBODY: dict[str, Any] = {"caller": None, "scopes": [], "key_needed": True}
+
+
+def sign_in(client: TestClient, text: str, **headers: str) -> Any:
+    return client.post(SESSION, json={"key": text}, headers=HERE | headers)
+
+
+@pytest.fixture
+def page(client: TestClient, jobs: JobStore) -> Iterator[TestClient]:
+    """Sign in as `ann` and yield the client with its cookie."""
+    assert sign_in(client, new_key(jobs, "ann")).status_code == 200
+    yield client
+
+
+def test_session_grants_the_rights_of_its_key(client: TestClient, jobs: JobStore) -> None:
+    assert client.get(SESSION).json() == ANONYMOUS
+    text = new_key(jobs, "ann", (Scope.READ,))
+    wait_until(lambda: client.get("/jobs").status_code == 401, "a key is needed")
+    assert client.get(SESSION).json() == NOBODY
+    answer = sign_in(client, text)
+    expected = {"caller": "ann", "scopes": ["read"], "key_needed": True}
+    assert answer.json() == client.get(SESSION).json() == expected
+    assert client.get("/usage").json()["caller"] == "ann"
+    refused = client.post("/animate", files=FILES, headers=HERE)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "scope 'submit'" in refused.json()["detail"]
+
+
+def test_cookie_is_for_this_site_and_unreadable_for_scripts(
+    client: TestClient, jobs: JobStore
+) -> None:
+    text = new_key(jobs, "ann")
+    plain = sign_in(client, text).headers["set-cookie"]
+    flags = {part.strip().lower() for part in plain.split(";")[1:]}
+    assert flags == {"httponly", f"max-age={LIFETIME_S}", "path=/", "samesite=strict"}
+    secure = sign_in(client, text, Host="studio.example", Origin="https://studio.example")
+    assert "; Secure" in secure.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_allowed"),
+    [
+        ({}, False),
+        ({"Origin": "http://testserver"}, True),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://testserver"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+    ],
+)
+def test_only_pages_of_this_service_change_something_by_a_session(
+    page: TestClient, headers: dict[str, str], is_allowed: bool
+) -> None:
+    answer = page.post("/uploads", headers=headers)
+    assert answer.status_code == (201 if is_allowed else 403), answer.text
+    assert page.get("/jobs", headers=headers).status_code == 200
+    signed_in = page.post(SESSION, json={"key": "tcan_x"}, headers=headers)
+    assert signed_in.status_code == (401 if is_allowed else 403)
+    assert page.delete(SESSION, headers=headers).status_code == (204 if is_allowed else 403)
+
+
+def test_key_in_a_header_needs_no_origin_and_comes_before_the_session(
+    page: TestClient, jobs: JobStore
+) -> None:
+    ben = {"X-API-Key": new_key(jobs, "ben")}
+    assert page.post("/uploads", headers=ben).status_code == 201
+    assert page.get("/usage", headers=ben).json()["caller"] == "ben"
+    assert page.get("/usage", headers={"X-API-Key": "tcan_x"}).status_code == 401
+
+
+def test_session_ends_by_signing_out(page: TestClient) -> None:
+    cookie = {COOKIE: page.cookies[COOKIE]}
+    assert page.delete(SESSION, headers=HERE).status_code == 204
+    assert COOKIE not in page.cookies
+    page.cookies.update(cookie)
+    assert page.get("/jobs").status_code == 401
+    assert page.get(SESSION).json() == NOBODY
+    assert page.delete(SESSION, headers=HERE).status_code == 204
+
+
+def test_session_ends_with_its_key(client: TestClient, jobs: JobStore) -> None:
+    text = new_key(jobs, "ann")
+    sign_in(client, text)
+    assert client.get("/jobs").status_code == 200
+    jobs.run(keys.revoke_key(id_of(text) or ""))
+    wait_until(lambda: client.get("/jobs").status_code == 401, "the session has ended")
+    assert sign_in(client, text).status_code == 401
+
+
+def test_session_expires_and_its_id_is_not_stored(page: TestClient, jobs: JobStore) -> None:
+    session_id = page.cookies[COOKIE]
+    stored = f"tcan:session:{digest(session_id)}"
+    assert 0 < jobs.redis.pttl(stored) <= LIFETIME_S * 1000
+    assert not [key for key in jobs.redis.keys() if session_id in key]
+    jobs.redis.delete(stored)
+    assert page.get("/jobs").status_code == 401
+
+
+def test_session_id_is_no_key(page: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {page.cookies[COOKIE]}"}
+    assert page.get("/jobs", headers=headers).status_code == 401
+
+
+def test_unknown_cookie_is_no_hindrance_while_no_key_is_needed(client: TestClient) -> None:
+    client.cookies.set(COOKIE, "of an earlier store")
+    assert client.get("/jobs").status_code == 200
+    assert client.get("/metrics").status_code == 200
+    assert client.get(SESSION).json() == ANONYMOUS
+
+
+def test_metrics_need_an_admin_session(page: TestClient, jobs: JobStore) -> None:
+    assert page.get("/metrics").status_code == 403
+    sign_in(page, new_key(jobs, "root", (Scope.ADMIN,)))
+    assert page.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 422, "invalid_request"),
+        (b"{}", 422, "invalid_request"),
+        (b'{"key": 5}', 422, "invalid_request"),
+        (b'{"kye": "x"}', 422, "invalid_request"),
+        (b'{"key": ""}', 401, "unauthorized"),
+        (b'{"key": "tcan_000000000000_x"}', 401, "unauthorized"),
+    ],
+)
+def test_sign_in_without_a_key_is_refused(
+    client: TestClient, content: bytes, status: int, code: str
+) -> None:
+    headers = HERE | {"Content-Type": "application/json"}
+    answer = client.post(SESSION, content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert "set-cookie" not in answer.headers
+
+
+def test_sign_ins_are_limited(client: TestClient, jobs: JobStore) -> None:
+    text = new_key(jobs, "ann")
+    codes = {sign_in(client, "tcan_x").status_code for _ in range(SIGN_INS_PER_MINUTE)}
+    refused = sign_in(client, text)
+    assert (codes, refused.status_code) == ({401}, 429)
+    assert int(refused.headers["retry-after"]) > 0
+
+
+def test_key_is_in_no_log_and_no_answer(
+    client: TestClient, jobs: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    text = new_key(jobs, "ann")
+    answers = [
+        sign_in(client, text),
+        client.post(SESSION, json={"kye": text}, headers=HERE),
+        client.post(SESSION, json={"key": [text]}, headers=HERE),
+        client.post(SESSION, json={"key": text}),
+    ]
+    assert not [answer.text for answer in answers if secret_in(text) in answer.text]
+    assert secret_in(text) not in caplog.text and client.cookies[COOKIE] not in caplog.text
+
+
+def test_stream_of_a_session_ends_when_it_does(folder_settings: Settings, jobs: JobStore) -> None:
+    with (
+        running_gateway(folder_settings) as url,
+        httpx.Client(base_url=url, timeout=GUARD_S, headers={"Origin": url}) as page,
+    ):
+        page.post(SESSION, json={"key": new_key(jobs, "ann")})
+        job_id = page.post("/animate", files=FILES).json()["id"]
+        with page.stream("GET", f"/jobs/{job_id}/events") as stream:
+            lines = stream.iter_lines()
+            assert {next(lines) for _ in range(4)} >= {"retry: 1000", "id: 1"}
+            with httpx.Client(base_url=url, cookies=page.cookies) as other:
+                assert other.delete(SESSION, headers={"Origin": url}).status_code == 204
+            assert [line for line in lines if line.startswith("id:")] == []
+        jobs.run(commands.cancel(job_id))
