@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -20,12 +21,17 @@ class ClipBatch(NamedTuple):
     Attributes:
         sources: (b, c, h, w) latents, unit variance.
         latents: (b, c, f, h, w) latents of the target frames, unit variance.
-        pose_maps: (b, 3, f, height, width) in 0..1.
+        drawn_poses: (b, 3, f, height, width) uint8 RGB, skeletons on black.
     """
 
     sources: Tensor
     latents: Tensor
-    pose_maps: Tensor
+    drawn_poses: Tensor
+
+    @property
+    def pose_maps(self) -> Tensor:
+        """(b, 3, f, height, width) in 0..1, as the ControlNet takes them."""
+        return self.drawn_poses.float() / 255
 
     def to(self, device: str) -> ClipBatch:
         """Return the batch on a device."""
@@ -77,3 +83,37 @@ def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tup
         source, target = rng.choice(length, 2, replace=False)
         return int(source), int(target)
     return int(rng.integers(length)), int(rng.integers(length - num_frames + 1))
+
+
+def choose_examples(
+    lengths: Sequence[int], num_frames: int, count: int
+) -> list[tuple[int, int, int]]:
+    """Choose fixed examples: different clips, spread over all, and frames that share no index.
+
+    With fewer clips than examples, a clip is used again with other frames. If no clip is longer
+    than `num_frames`, the source is the last of the targets.
+
+    Args:
+        lengths: number of frames of each clip, at least `num_frames`.
+
+    Returns:
+        For each example the clip's index, its source frame, and its first target frame.
+    """
+    longer = [index for index, length in enumerate(lengths) if length > num_frames]
+    usable = longer or list(range(len(lengths)))
+    rounds = -(-count // len(usable))
+    examples = []
+    for number in range(count):
+        clip = usable[number * len(usable) // count if rounds == 1 else number % len(usable)]
+        last = max(lengths[clip] - num_frames - 1, 0)  # the first target, of what is behind it
+        first = last * (number // len(usable)) // rounds
+        examples.append((clip, lengths[clip] - 1, first))
+    return examples
+
+
+def frames_around(first: int, last: int, length: int) -> slice:
+    """Return the frames of a clip from `first` up to `last` with one more on each side.
+
+    Poses are read so, because the errors in them may show a frame early or late.
+    """
+    return slice(max(first - 1, 0), min(last + 1, length))

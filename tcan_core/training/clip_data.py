@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from tcan_core.training.batches import ClipBatch, ClipData, check_size
 from tcan_core.training.config import FolderData, PuppetData, ShardData
 from tcan_core.training.folder_data import FolderClips
 from tcan_core.training.latent_data import PuppetLatents, load_latents
+from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.shard_data import ShardClips
 from tcan_core.training.sheets import fixed_choice
@@ -25,6 +27,7 @@ class PuppetPairs:
     """Pairs of images of one puppet: a source, and a target with its pose."""
 
     puppets: PuppetLatents
+    augmentation: PoseAugmentation | None = None
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw two different images for each sample."""
@@ -32,7 +35,9 @@ class PuppetPairs:
         characters = integers(samples, len(self.puppets))
         source = integers(samples, frames)
         offset = 1 + integers(samples, frames - 1)
-        return self.puppets.clips(characters, source, (source + offset)[:, None] % frames)
+        targets = (source + offset)[:, None] % frames
+        errors = errors_of(self.augmentation, samples)
+        return self.puppets.clips(characters, source, targets, errors)
 
     def names(self, samples: Samples) -> list[str]:
         """Return the puppet that `sample` draws for each sample."""
@@ -46,7 +51,7 @@ class PuppetPairs:
         characters = fixed_choice(len(self.puppets), count)
         still, moving = np.zeros(count, np.int64), np.ones((count, 1), np.int64)
         return (
-            self.puppets.clips(characters, still, moving),
+            self.puppets.clips(characters, still, moving, [list] * count),
             self.puppets.pictures.images[characters][:, :2],
         )
 
@@ -57,12 +62,13 @@ class PuppetClips:
 
     puppets: PuppetLatents
     num_frames: int
+    augmentation: PoseAugmentation | None = None
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw clips with random first frames."""
         characters = integers(samples, len(self.puppets))
         first = 1 + integers(samples, self.puppets.latents.shape[1] - self.num_frames)
-        return self._clips(characters, first)
+        return self._clips(characters, first, errors_of(self.augmentation, samples))
 
     def names(self, samples: Samples) -> list[str]:
         """Return the puppet that `sample` draws for each sample."""
@@ -71,12 +77,14 @@ class PuppetClips:
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return clips from their first frame; the images are (count, 1 + f, size, size, 3)."""
         characters = fixed_choice(len(self.puppets), count)
-        batch = self._clips(characters, np.ones(count, np.int64))
+        batch = self._clips(characters, np.ones(count, np.int64), [list] * count)
         return batch, self.puppets.pictures.images[characters][:, : self.num_frames + 1]
 
-    def _clips(self, characters: NDArray[np.int64], first: NDArray[np.int64]) -> ClipBatch:
+    def _clips(
+        self, characters: NDArray[np.int64], first: NDArray[np.int64], errors: Sequence[Errors]
+    ) -> ClipBatch:
         frames = first[:, None] + np.arange(self.num_frames)
-        return self.puppets.clips(characters, np.zeros_like(characters), frames)
+        return self.puppets.clips(characters, np.zeros_like(characters), frames, errors)
 
 
 @dataclass(frozen=True)
@@ -103,18 +111,26 @@ class ClipSource:
 
 
 def open_clip_data(
-    source: ClipSource, num_frames: int, preset: Preset, parts: PartFolders, codec: ImageCodec
+    source: ClipSource,
+    num_frames: int,
+    preset: Preset,
+    parts: PartFolders,
+    codec: ImageCodec,
+    augmentation: PoseAugmentation | None = None,
 ) -> ClipData:
     """Open the data of a stage with `num_frames` target frames per sample.
+
+    Args:
+        augmentation: rates of errors in the poses of `sample`; those of `examples` have none.
 
     Raises:
         ConfigError: no clip has that many frames, or there is no data.
     """
     if source.shards is not None:
-        return ShardClips(source.shards, num_frames, preset, parts, codec)
+        return ShardClips(source.shards, num_frames, preset, parts, codec, augmentation)
     if source.folders is not None:
         check_size(source.folders.size, codec.factor)
-        return FolderClips(source.folders, num_frames, codec)
+        return FolderClips(source.folders, num_frames, codec, augmentation)
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
         raise ConfigError(
@@ -122,4 +138,6 @@ def open_clip_data(
             f"and `consecutive: true` for more than one target frame; got {data}"
         )
     puppets = load_latents(data, preset, parts, codec)
-    return PuppetPairs(puppets) if num_frames == 1 else PuppetClips(puppets, num_frames)
+    if num_frames == 1:
+        return PuppetPairs(puppets, augmentation)
+    return PuppetClips(puppets, num_frames, augmentation)

@@ -132,6 +132,8 @@ class ShardData:
 class FolderData:
     """TikTok-style clips: `<root>/<clip>/images/*` and `<root>/<clip>/dwpose/*` with equal names.
 
+    A clip with a pose file, `<root>/<clip>/poses.json`, needs no `dwpose`: poses are drawn from it.
+
     Attributes:
         size: side of the square crops in pixels.
         crop_scale: range of the crop's side as a fraction of the image's shorter side.

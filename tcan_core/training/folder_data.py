@@ -1,9 +1,15 @@
-"""TikTok-style clip folders: frames and drawn poses as images, encoded on demand."""
+"""TikTok-style clip folders: frames and poses, encoded on demand.
+
+A clip's poses are images, or the keypoints of a pose file, from which they are drawn at the size of
+the crop and may be given errors.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +18,46 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from media.image import read_image
+from media.poses.keypoints import Pose, no_pose
+from media.poses.pose_file import read_pose_file
+from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError
 from tcan_core.models.networks.vae import ImageCodec
-from tcan_core.training.batches import ClipBatch, choose_frames
+from tcan_core.training.batches import (
+    ClipBatch,
+    choose_examples,
+    choose_frames,
+    frames_around,
+)
 from tcan_core.training.config import FolderData
+from tcan_core.training.distributed import rank
+from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
 from tcan_core.training.prepare.crops import Square
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
-IMAGES, POSES = "images", "dwpose"
+IMAGES, POSES, KEYPOINTS = "images", "dwpose", "poses.json"
 _ASPECT_TOLERANCE = 0.02  # relative; sizes are rounded to pixels
 _ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
+_CACHED_POSE_FILES = 64
+
+log = logging.getLogger(__name__)
 
 Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip folder: its frames in order, and the pose image of each."""
+    """One clip folder: its frames in order, and the pose image of each.
+
+    Attributes:
+        keypoints: the clip's pose file, which is used in place of the images, or None.
+    """
 
     name: str
     images: list[Path]
     poses: list[Path]
+    keypoints: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +74,16 @@ class Crop:
     down: float
     across: float
 
-    def cut(self, picture: Pictures, size: int) -> Pictures:
-        """Cut the square out of (height, width, 3) and resize it to (size, size, 3)."""
-        height, width = picture.shape[:2]
+    def square(self, size: tuple[int, int]) -> Square:
+        """Return the square in an image of size (height, width)."""
+        height, width = size
         side = max(round(self.side * min(height, width)), 1)
         top, left = round(self.down * (height - side)), round(self.across * (width - side))
-        return Square(left, top, side).cut(picture, size)
+        return Square(left, top, side)
+
+    def cut(self, picture: Pictures, size: int) -> Pictures:
+        """Cut the square out of (height, width, 3) and resize it to (size, size, 3)."""
+        return self.square((picture.shape[0], picture.shape[1])).cut(picture, size)
 
 
 class FolderClips:
@@ -65,14 +93,24 @@ class FolderClips:
     left out.
     """
 
-    def __init__(self, data: FolderData, num_frames: int, codec: ImageCodec) -> None:
+    def __init__(
+        self,
+        data: FolderData,
+        num_frames: int,
+        codec: ImageCodec,
+        augmentation: PoseAugmentation | None = None,
+    ) -> None:
         """List the clips.
 
         Raises:
-            ConfigError: no clip is usable, or a frame has no pose.
+            ConfigError: no clip is usable, a frame has no pose, or the poses shall have errors but
+                no clip has keypoints.
         """
         self.data, self.num_frames, self.codec = data, num_frames, codec
         self.clips = find_clips(data, num_frames + (num_frames == 1))
+        self.augmentation = augmentation
+        if augmentation is not None:
+            _check_keypoints(self.clips, data.root)
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample, with one crop for all images of a row.
@@ -80,28 +118,59 @@ class FolderClips:
         Raises:
             ConfigError: a pose image has another aspect ratio than its frame.
         """
-        return self._encode([self._read(rng) for rng in numpy_generators(samples)])
+        errors = errors_of(self.augmentation, samples)
+        return self._encode(
+            [self._read(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
+        )
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
 
     def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
-        """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3)."""
-        samples = [self._read(rng) for rng in np.random.default_rng(0).spawn(count)]
+        """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3).
+
+        The clips are different ones, spread over all, and the source is not one of the targets, as
+        far as there are clips and frames for it. The crop is the largest, in the middle.
+        """
+        lengths = [len(clip.images) for clip in self.clips]
+        crop = Crop(self.data.crop_scale[1], 0.5, 0.5)
+        samples = [
+            self._cut_sample(self.clips[index], source, first, crop)
+            for index, source, first in choose_examples(lengths, self.num_frames, count)
+        ]
         return self._encode(samples), np.stack([pictures for pictures, _ in samples])
 
-    def _read(self, rng: np.random.Generator) -> tuple[Pictures, Pictures]:
+    def _read(self, rng: np.random.Generator, errors: Errors = list) -> tuple[Pictures, Pictures]:
         """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps."""
         clip = self._choose(rng)
         source, first = choose_frames(rng, len(clip.images), self.num_frames)
         crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
+        return self._cut_sample(clip, source, first, crop, errors)
+
+    def _cut_sample(
+        self, clip: Clip, source: int, first: int, crop: Crop, errors: Errors = list
+    ) -> tuple[Pictures, Pictures]:
         targets = range(first, first + self.num_frames)
         images = [read_image(clip.images[frame]) for frame in (source, *targets)]
+        size = images[1].shape[:2]
+        if clip.keypoints is not None:
+            _check_proportions(clip.images[first], size, clip.keypoints, canvas_of(clip))
+            return self._cut(images, crop), self._draw(clip, targets, crop, errors)
         poses = [read_image(clip.poses[frame]) for frame in targets]
         for frame, image, pose in zip(targets, images[1:], poses, strict=True):
-            _check_proportions(clip.images[frame], image, clip.poses[frame], pose)
+            _check_proportions(
+                clip.images[frame], image.shape[:2], clip.poses[frame], pose.shape[:2]
+            )
         return self._cut(images, crop), self._cut(poses, crop)
+
+    def _draw(self, clip: Clip, targets: range, crop: Crop, errors: Errors) -> Pictures:
+        """Draw the poses of the targets from keypoints, (f, size, size, 3)."""
+        poses = read_keypoints(clip)
+        around = frames_around(targets.start, targets.stop, len(poses))
+        square = crop.square(poses[0].canvas)
+        moved = errors([square.move(pose, self.data.size) for pose in poses[around]])
+        return draw_poses(moved[targets.start - around.start :][: len(targets)])
 
     def _choose(self, rng: np.random.Generator) -> Clip:
         return self.clips[rng.integers(len(self.clips))]
@@ -115,7 +184,7 @@ class FolderClips:
         return ClipBatch(
             sources=latents[:, 0],
             latents=latents[:, 1:].transpose(1, 2),
-            pose_maps=maps.permute(0, 4, 1, 2, 3).float() / 255,
+            drawn_poses=maps.permute(0, 4, 1, 2, 3),
         )
 
     def _latents(self, pictures: Pictures) -> Tensor:
@@ -126,9 +195,59 @@ class FolderClips:
             return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
 
 
-def _check_proportions(image_path: Path, image: Pictures, pose_path: Path, pose: Pictures) -> None:
-    """Raise ConfigError if a pose image has another aspect ratio than its frame."""
-    (height, width), (pose_height, pose_width) = image.shape[:2], pose.shape[:2]
+def _check_keypoints(clips: list[Clip], root: str) -> None:
+    """Warn of clips without keypoints, whose poses cannot be given errors.
+
+    Raises:
+        ConfigError: no clip has any.
+    """
+    without = [clip.name for clip in clips if clip.keypoints is None]
+    advice = f"write <clip>/{KEYPOINTS} with `tcan data prepare --format folders` or `tcan poses`"
+    if len(without) == len(clips):
+        raise ConfigError(
+            f"{root}: no clip has keypoints, which `pose_augmentation` needs; {advice}, or remove "
+            "`pose_augmentation`"
+        )
+    if without and rank() == 0:
+        log.warning(
+            "%s: %d of %d clips have no keypoints, such as %s; their poses get no errors. To "
+            "change that, %s", root, len(without), len(clips), without[0], advice,
+        )  # fmt: skip
+
+
+def read_keypoints(clip: Clip) -> list[Pose]:
+    """Return the poses of a clip's pose file, one per frame; of several people the first.
+
+    Raises:
+        PoseFileError: the file is damaged.
+        ConfigError: it has another number of frames than the clip.
+    """
+    assert clip.keypoints is not None
+    poses = _read_poses(clip.keypoints)
+    if len(poses) != len(clip.images):
+        raise ConfigError(
+            f"{clip.keypoints} has {len(poses)} frames, but {len(clip.images)} images belong to "
+            "it; both must have the same number"
+        )
+    return poses
+
+
+def canvas_of(clip: Clip) -> tuple[int, int]:
+    """Return the (height, width) on which a clip's keypoints lie."""
+    return read_keypoints(clip)[0].canvas
+
+
+@lru_cache(maxsize=_CACHED_POSE_FILES)
+def _read_poses(path: Path) -> list[Pose]:
+    document = read_pose_file(path)
+    return [people[0] if people else no_pose(document.canvas) for people in document.frames]
+
+
+def _check_proportions(
+    image_path: Path, image: tuple[int, ...], pose_path: Path, pose: tuple[int, ...]
+) -> None:
+    """Raise ConfigError if poses of size (height, width) have another aspect ratio than a frame."""
+    (height, width), (pose_height, pose_width) = image, pose
     if abs(width * pose_height - pose_width * height) > _ASPECT_TOLERANCE * width * pose_height:
         raise ConfigError(
             f"{image_path} has {width}x{height} pixels, but its pose {pose_path} has "
@@ -154,13 +273,15 @@ def find_clips(data: FolderData, min_frames: int) -> list[Clip]:
     if not usable:
         raise ConfigError(
             f"{data.root}: no clip of {len(folders)} has at least {min_frames} frames; "
-            f"expected <clip>/{IMAGES}/* and <clip>/{POSES}/*"
+            f"expected <clip>/{IMAGES}/* and <clip>/{POSES}/*, or <clip>/{KEYPOINTS}"
         )
     return usable
 
 
 def _open_clip(folder: Path) -> Clip:
     images = sorted((folder / IMAGES).glob("[!.]*"), key=_by_number)
+    if (folder / KEYPOINTS).is_file():
+        return Clip(folder.name, images, [], folder / KEYPOINTS)
     poses = {path.stem: path for path in (folder / POSES).glob("[!.]*")}
     missing = [path.name for path in images if path.stem not in poses]
     if missing:

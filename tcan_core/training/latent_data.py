@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +16,14 @@ from tcan_core.models.weights.loading import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, check_size
 from tcan_core.training.config import PuppetData
+from tcan_core.training.pose_augmentation import Errors, draw_targets
 from tcan_core.training.puppet_data import (
     PuppetPictures,
     cache_folder,
     load_puppets,
     to_images,
     to_pose_maps,
+    to_poses,
 )
 
 _ENCODE_BATCH = 128
@@ -54,15 +57,22 @@ class PuppetLatents:
         characters: NDArray[np.int64],
         sources: NDArray[np.int64],
         frames: NDArray[np.int64],
+        errors: Sequence[Errors],
     ) -> ClipBatch:
-        """Return the batch of characters (b,), source frames (b,) and target frames (b, f)."""
-        num_frames = frames.shape[1]
-        latents, pose_maps = self.batch(characters.repeat(num_frames), frames.ravel())
-        clips, maps = (
-            torch.unflatten(flat, 0, (-1, num_frames)).transpose(1, 2)
-            for flat in (latents, pose_maps)
+        """Return the batch of characters (b,), source frames (b,) and target frames (b, f).
+
+        Args:
+            errors: puts a row's errors into its poses, one function per row.
+        """
+        targets = self.latents[characters[:, None], frames]
+        keypoints = self.pictures.keypoints[characters[:, None], frames]
+        size = self.pictures.images.shape[2]
+        poses = [change(to_poses(one, size)) for change, one in zip(errors, keypoints, strict=True)]
+        return ClipBatch(
+            torch.from_numpy(self.latents[characters, sources]).float(),
+            torch.from_numpy(targets).float().transpose(1, 2),
+            torch.stack([draw_targets(one) for one in poses]),
         )
-        return ClipBatch(torch.from_numpy(self.latents[characters, sources]).float(), clips, maps)
 
 
 def load_latents(

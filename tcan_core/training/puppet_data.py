@@ -19,7 +19,7 @@ from torch import Tensor
 
 from media.poses.joints import NUM_JOINTS
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError
 from tcan_core.puppets.world import FIRST_TEST_SEED, WORLD_VERSION, sample_scene
 from tcan_core.training.config import PuppetData
@@ -80,13 +80,16 @@ def to_images(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+def to_poses(keypoints: NDArray[np.float32], size: int) -> list[Pose]:
+    """Return the poses of (frames, 18, 2) keypoints, all detected, on a square canvas."""
+    detected = np.ones(NUM_JOINTS)
+    return [Pose(joints.astype(np.float64), detected, (size, size)) for joints in keypoints]
+
+
 def to_pose_maps(keypoints: NDArray[np.float32], size: int) -> Tensor:
     """Draw (batch, 18, 2) keypoints, all detected, as pose maps (batch, 3, size, size) in 0..1."""
-    detected = np.ones(NUM_JOINTS)
-    maps = [
-        draw_pose(Pose(joints.astype(np.float64), detected, (size, size))) for joints in keypoints
-    ]
-    return torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 255
+    maps = draw_poses(to_poses(keypoints, size))
+    return torch.from_numpy(maps).permute(0, 3, 1, 2).float() / 255
 
 
 def _draw_all(data: PuppetData, folder: Path) -> None:

@@ -35,9 +35,10 @@ OTHERS = Range(0)
 _KEYS = {
     Range(0, without_least=True): "learning_rate epsilon max_grad_norm",
     Range(0, 1, without_most=True): "betas ema_decay",
-    Range(0, 1): "reference_dropout empty_share compressed_share",
+    Range(0, 1): "reference_dropout empty_share compressed_share share lost thrown exchanged "
+    "shifted jitter",
     Range(1): "accumulation_steps keep_checkpoints steps batch_size log_every sheet_every "
-    "characters frames size num_frames every clips num_inference_steps",
+    "longest_frames characters frames size num_frames every clips num_inference_steps",
 }
 RANGES = {key: allowed for allowed, keys in _KEYS.items() for key in keys.split()}
 

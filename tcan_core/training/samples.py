@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_POSES = 0x905E5
+
 # One generator per sample of a micro-batch; everything drawn for a sample comes from its own.
 Samples = Sequence[torch.Generator]
 
@@ -41,6 +43,14 @@ def normal(samples: Samples, shape: Sequence[int]) -> Tensor:
 def numpy_generators(samples: Samples) -> list[np.random.Generator]:
     """Return a numpy generator for each sample."""
     return [np.random.default_rng(int(torch.randint(2**62, (), generator=one))) for one in samples]
+
+
+def pose_generators(samples: Samples) -> list[np.random.Generator]:
+    """Return a numpy generator for the errors in each sample's poses.
+
+    They leave the sample's own generator as it is: with and without errors, all else is the same.
+    """
+    return [np.random.default_rng([one.initial_seed() % 2**64, _POSES]) for one in samples]
 
 
 def move_dropped_to_front(samples: Samples, share: float) -> tuple[list[torch.Generator], int]:

@@ -14,14 +14,19 @@ from safetensors import safe_open
 from torch import Tensor
 
 from media.digest import file_sha256
-from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError, StorageError
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
-from tcan_core.training.batches import ClipBatch, choose_frames
+from tcan_core.training.batches import ClipBatch, choose_examples, choose_frames, frames_around
 from tcan_core.training.config import ShardData
 from tcan_core.training.open_storage import open_storage
+from tcan_core.training.pose_augmentation import (
+    Errors,
+    PoseAugmentation,
+    draw_targets,
+    errors_of,
+)
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
 from tcan_core.training.sheets import as_pictures
@@ -44,6 +49,7 @@ class ShardClips:
         preset: Preset,
         parts: PartFolders,
         codec: ImageCodec,
+        augmentation: PoseAugmentation | None = None,
     ) -> None:
         """Open the index.
 
@@ -51,6 +57,7 @@ class ShardClips:
             ConfigError: there is no index or no usable clip, or another autoencoder made the data.
         """
         self.folder, self.num_frames, self.codec = local_folder(data), num_frames, codec
+        self.augmentation = augmentation
         self.index = read_index(self.folder / INDEX)
         _check_codec(self.index, self.folder, preset, parts)
         self.clips = usable_clips(data, num_frames)
@@ -62,43 +69,48 @@ class ShardClips:
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample."""
-        return _stack([self._draw(rng) for rng in numpy_generators(samples)])
+        errors = errors_of(self.augmentation, samples)
+        return _stack(
+            [self._draw(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
+        )
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return clips from their first frames, and their images, (count, 1 + f, size, size, 3).
+        """Return a batch for sample sheets, and its images, (count, 1 + f, size, size, 3).
 
-        The images are decoded latents and have the autoencoder's quality.
+        Clips and frames are chosen as those of `FolderClips`. The images are decoded latents and
+        have the autoencoder's quality.
         """
-        chosen = np.linspace(0, len(self.clips) - 1, count).round().astype(int)
-        clips = [self.clips[index] for index in chosen]
-        rows = [self._read(clip, source=clip.frames - 1, first=0) for clip in clips]
+        lengths = [clip.frames for clip in self.clips]
+        rows = [
+            self._read(self.clips[index], source, first)
+            for index, source, first in choose_examples(lengths, self.num_frames, count)
+        ]
         pictures = [torch.cat([row.sources[:, :, None], row.latents], dim=2)[0] for row in rows]
         return _stack(rows), np.stack([self._decode(one.transpose(0, 1)) for one in pictures])
 
-    def _draw(self, rng: np.random.Generator) -> ClipBatch:
+    def _draw(self, rng: np.random.Generator, errors: Errors) -> ClipBatch:
         clip = self._choose(rng)
-        return self._read(clip, *choose_frames(rng, clip.frames, self.num_frames))
+        return self._read(clip, *choose_frames(rng, clip.frames, self.num_frames), errors)
 
     def _choose(self, rng: np.random.Generator) -> ClipEntry:
         return self.clips[rng.integers(len(self.clips))]
 
-    def _read(self, clip: ClipEntry, source: int, first: int) -> ClipBatch:
+    def _read(self, clip: ClipEntry, source: int, first: int, errors: Errors = list) -> ClipBatch:
         last = first + self.num_frames
+        around = frames_around(first, last, clip.frames)
         # The file is memory-mapped; only the requested frames are read.
         with safe_open(self.folder / clip.shard, framework="pt") as shard:
             latents = shard.get_slice(f"{clip.name}/latents")
             sources, targets = latents[source : source + 1].float(), latents[first:last].float()
             parts = ("body", "hands", "face") if self.index.has_faces else ("body", "hands")
-            body, hands, *face = (
-                shard.get_slice(f"{clip.name}/{part}")[first:last] for part in parts
-            )
-        poses = as_poses(body, hands, face[0] if face else None, self.index.size)
-        maps = torch.from_numpy(draw_poses(poses)).permute(3, 0, 1, 2).float() / 255
-        return ClipBatch(sources, targets.transpose(0, 1)[None], maps[None])
+            body, hands, *face = (shard.get_slice(f"{clip.name}/{part}")[around] for part in parts)
+        poses = errors(as_poses(body, hands, face[0] if face else None, self.index.size))
+        drawn = draw_targets(poses[first - around.start :][: self.num_frames])
+        return ClipBatch(sources, targets.transpose(0, 1)[None], drawn[None])
 
     def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
         device = next(self.codec.parameters()).device

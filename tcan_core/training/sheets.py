@@ -76,5 +76,6 @@ def maps_as_pictures(pose_maps: Tensor) -> NDArray[np.uint8]:
 
 
 def fixed_choice(count: int, size: int) -> NDArray[np.int64]:
-    """Return `size` fixed indices below `count`."""
-    return torch.randint(count, (size,), generator=torch.Generator().manual_seed(1)).numpy()
+    """Return `size` fixed indices below `count`, different ones if there are so many."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1)).numpy()
+    return np.resize(order, size)

@@ -32,6 +32,7 @@ from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.initial_weights import read_initial
+from tcan_core.training.pose_augmentation import PoseAugmentation
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
@@ -46,6 +47,7 @@ class Stage1Config(ClipSource):
     Attributes:
         reference_dropout: probability that a sample's reference is dropped, which trains the
             unconditional prediction of classifier-free guidance, 0..1.
+        pose_augmentation: errors put into the poses; None uses them as they are.
         initial_reference: folder with the `reference_unet` to start from, or "preset" for the
             preset's own, or those that its `absent` names; None starts from the denoising UNet.
         initial_lora: folder with the `lora` to start from, or "preset"; None starts from the
@@ -55,6 +57,7 @@ class Stage1Config(ClipSource):
     preset: str
     run: RunConfig
     validation: ValidationConfig | None = None
+    pose_augmentation: PoseAugmentation | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reference_dropout: float = 0.1
     initial_reference: str | None = None
@@ -95,7 +98,9 @@ class Stage1:
     def open_data(self) -> None:
         """Open the clips to learn from and those held out."""
         config, parts = self.config, self.config.run.part_folders
-        self.data = open_clip_data(config, 1, self.preset, parts, self.tcan.codec)
+        self.data = open_clip_data(
+            config, 1, self.preset, parts, self.tcan.codec, config.pose_augmentation
+        )
         self.validation = open_validation(config.validation, self.tcan, 1, self.preset, parts)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:

@@ -40,6 +40,7 @@ from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.initial_weights import read_initial
+from tcan_core.training.pose_augmentation import PoseAugmentation
 from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, sample_images, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
@@ -54,6 +55,7 @@ class Stage2Config(ClipSource):
 
     Attributes:
         reference_dropout: probability that a clip's reference is dropped, 0..1.
+        pose_augmentation: errors put into the poses; None uses them as they are.
         num_frames: frames per clip.
         initial_motion: folder with the motion parts to start from, or "preset" for the preset's
             own; None starts from new modules. If the folder has none for the ControlNet, its
@@ -65,6 +67,7 @@ class Stage2Config(ClipSource):
     preset: str
     run: RunConfig
     validation: ValidationConfig | None = None
+    pose_augmentation: PoseAugmentation | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reference_dropout: float = 0.1
     num_frames: int = 16
@@ -110,7 +113,9 @@ class Stage2:
     def open_data(self) -> None:
         """Open the clips to learn from and those held out."""
         config, parts = self.config, self.config.run.part_folders
-        self.data = open_clip_data(config, config.num_frames, self.preset, parts, self.tcan.codec)
+        self.data = open_clip_data(
+            config, config.num_frames, self.preset, parts, self.tcan.codec, config.pose_augmentation
+        )
         self.validation = open_validation(
             config.validation, self.tcan, config.num_frames, self.preset, parts
         )

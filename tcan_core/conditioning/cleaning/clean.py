@@ -64,7 +64,7 @@ def clean_poses(
     rejected, filled, blinked = _repair(points, confidence, settings, fps)
     gone = rejected | blinked
     cleaned = [
-        _clean_pose(pose, points[index], confidence[index], gone[index])
+        replace_body(pose, points[index], confidence[index], gone[index])
         for index, pose in enumerate(poses)
     ]
     report = CleaningReport(
@@ -130,7 +130,15 @@ def _by_joint(flags: Bools) -> dict[str, int]:
     return {joint.name.lower(): int(counts[joint]) for joint in Joint if counts[joint]}
 
 
-def _clean_pose(pose: Pose, points: Floats, confidence: Floats, gone: Bools) -> Pose:
+def replace_body(pose: Pose, points: Floats, confidence: Floats, gone: Bools) -> Pose:
+    """Return a pose with other body joints, with which hands and face move.
+
+    Args:
+        points: (18, 2) pixels; NaN where a joint is not detected.
+        confidence: (18,), 0..1.
+        gone: (18,), True where a joint was rejected; the hand of such a wrist is dropped, and with
+            the nose the face.
+    """
     return Pose(
         keypoints=np.nan_to_num(points),
         confidence=confidence,
