@@ -40,6 +40,7 @@ class ServiceStats(NamedTuple):
         workers: live workers.
         stored_jobs: jobs in the store, ended ones included.
         expired_jobs: those of them that are still to be erased.
+        webhook_callers: callers with pending messages, by their level.
     """
 
     queues: dict[Queue, QueueDepth]
@@ -49,3 +50,4 @@ class ServiceStats(NamedTuple):
     workers: list[WorkerInfo]
     stored_jobs: int
     expired_jobs: int
+    webhook_callers: list[int]

@@ -19,8 +19,9 @@ from service.errors import RejectedError, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-# Over twice the attempts to send webhooks, since a look-up continues after its request has ended.
-MAX_LOOKUPS = 160
+# A look-up continues after its request has ended, for up to half a minute. In that time 240
+# webhooks begin to receivers that did not answer soon before; the rest is for others.
+MAX_LOOKUPS = 320
 MAX_LOOKUPS_PER_CALLER = 40
 # The caller for whom the current task connects to a host.
 CALLER_ID: ContextVar[str] = ContextVar("caller_id", default="")

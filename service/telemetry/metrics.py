@@ -106,6 +106,7 @@ class _Families(Collector):
         yield GaugeMetricFamily("tcan_webhooks_due", "Webhook messages to be delivered.", due)
         overdue_help = "How long the first pending webhook message has been due."
         yield GaugeMetricFamily("tcan_webhooks_overdue_seconds", overdue_help, overdue_s)
+        yield _webhook_callers(self.stats)
         stored_help = "Jobs in the store, ended ones included."
         yield GaugeMetricFamily("tcan_jobs_stored", stored_help, self.stats.stored_jobs)
         expired_help = "Jobs whose retention time has passed, still to be erased."
@@ -190,6 +191,18 @@ def _workers(stats: ServiceStats) -> Iterable[Metric]:
             used.add_metric(labels, worker.memory.used_bytes)
             total.add_metric(labels, worker.memory.total_bytes)
     return ready, stalled, used, total
+
+
+def _webhook_callers(stats: ServiceStats) -> Metric:
+    family = GaugeMetricFamily(
+        "tcan_webhook_callers",
+        "Callers with webhook messages to be delivered by level: 0 if their last attempt took less "
+        "than 2 s, 1 without one, one more for each slower attempt.",
+        labels=["level"],
+    )
+    for level, callers in enumerate(stats.webhook_callers):
+        family.add_metric([str(level)], callers)
+    return family
 
 
 def _scratch(stats: ServiceStats, spool: DiskSpace | None) -> Iterable[Metric]:

@@ -1,4 +1,9 @@
-"""Send messages from the outbox. Each gateway does it; claims in Redis prevent duplicates."""
+"""Send messages from the outbox. Each gateway does it; claims in Redis prevent duplicates.
+
+Nobody knows before an attempt whether a receiver will hang. So callers have levels by how quickly
+their receivers answered, and each level has half of the places of the one before: receivers that
+hang wait for each other, and not for those that answer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import SystemRandom
 from typing import NamedTuple, Self
 
@@ -16,7 +21,7 @@ from service.outage import Outage
 from service.outbound.guard import CALLER_ID, Guard
 from service.shutdown import run_unless_stopped
 from service.stores.job_store import deliveries
-from service.stores.job_store.deliveries import ClaimedDelivery
+from service.stores.job_store.deliveries import LEVELS, ClaimedDelivery
 from service.stores.job_store.store import AsyncJobStore
 from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
@@ -26,17 +31,14 @@ from service.webhooks.signing import Signer
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 0.5
-# Attempts younger than SLOW_S. An older one waits for its receiver, and gives its slot to another.
+# Places for attempts by level; an attempt of a level needs a place of each level up to it. One that
+# has run for SLOW_S gives them up and goes on, so at most 256 connections are open.
 MAX_SENDING = 32
-MAX_OPEN = 2 * MAX_SENDING
-# Leaves slots for other callers if one caller's receivers do not answer.
-MAX_PER_CALLER = 8
-# A caller whose last attempt took this long, or whose running one does, has one attempt at a time,
-# and only while fewer than MAX_SLOW wait.
+PLACES = [MAX_SENDING >> level for level in range(LEVELS)]
 SLOW_S = 2.0
-MAX_SLOW = 16
-# Slow callers that are remembered: each claim looks at all of them.
-MAX_REMEMBERED = 1000
+# Attempts of one caller at a time by level, if none of them has run for SLOW_S.
+MAX_PER_CALLER = 8
+SHARES = [MAX_PER_CALLER >> level for level in range(LEVELS)]
 # Another gateway sends the message if it is not settled by its deadline and this time.
 CLAIM_MARGIN_MS = 15_000
 GONE = 410
@@ -46,9 +48,10 @@ UNSEEDED = SystemRandom()
 
 
 class Running(NamedTuple):
-    """A running attempt: the message's caller, and its begin on the monotonic clock."""
+    """A running attempt: the message's caller, its level, and the begin on the monotonic clock."""
 
     caller: str
+    level: int
     since_s: float
 
 
@@ -82,8 +85,6 @@ class Deliverer:
         self._stop = asyncio.Event()
         self._sending: dict[asyncio.Task[None], Running] = {}
         self._monotonic_s = monotonic_s
-        # Callers whose last attempt was slow, in the order of these attempts.
-        self._slow_callers: dict[str, None] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -100,38 +101,25 @@ class Deliverer:
 
     async def send_due(self) -> int:
         """Start sending due messages; returns their number. Raises UnavailableError."""
-        slow = [running for running in self._sending.values() if self._is_slow(running)]
-        num_young = len(self._sending) - len(slow)
-        free = min(MAX_SENDING - num_young, MAX_OPEN - len(self._sending))
-        if free <= 0:
+        slow = {each.caller for each in self._sending.values() if self._is_slow(each)}
+        levels = [each.level for each in self._sending.values() if not self._is_slow(each)]
+        free = [
+            places - sum(other >= level for other in levels) for level, places in enumerate(PLACES)
+        ]
+        if free[0] <= 0:
             return 0
-        claimed = await self._jobs.run(
-            deliveries.claim(free, self._claim_ms, MAX_PER_CALLER, self._shares_in_use(slow))
-        )
+        sending = Counter(each.caller for each in self._sending.values())
+        sending |= Counter(dict.fromkeys(slow, MAX_PER_CALLER))
+        claimed = await self._jobs.run(deliveries.claim(free, self._claim_ms, SHARES, sending))
         for message in claimed:
-            task = asyncio.create_task(self._deliver(message))
-            self._sending[task] = Running(message.delivery.caller, self._monotonic_s())
-            task.add_done_callback(self._end)
+            running = Running(message.delivery.caller, message.level, self._monotonic_s())
+            task = asyncio.create_task(self._deliver(message, running))
+            self._sending[task] = running
+            task.add_done_callback(self._sending.pop)
         return len(claimed)
-
-    def _shares_in_use(self, slow: Sequence[Running]) -> dict[str, int]:
-        """Return how much of MAX_PER_CALLER each caller uses; a slow caller has a share of one."""
-        in_use = Counter(running.caller for running in self._sending.values())
-        share = 1 if len(slow) < MAX_SLOW else 0
-        for caller in {*self._slow_callers, *(running.caller for running in slow)}:
-            in_use[caller] = MAX_PER_CALLER - max(0, share - in_use[caller])
-        return in_use
 
     def _is_slow(self, running: Running) -> bool:
         return self._monotonic_s() - running.since_s >= SLOW_S
-
-    def _end(self, task: asyncio.Task[None]) -> None:
-        running = self._sending.pop(task)
-        self._slow_callers.pop(running.caller, None)
-        if self._is_slow(running):
-            self._slow_callers[running.caller] = None
-        if len(self._slow_callers) > MAX_REMEMBERED:
-            del self._slow_callers[next(iter(self._slow_callers))]
 
     async def finish(self) -> None:
         """Wait for running attempts."""
@@ -152,14 +140,14 @@ class Deliverer:
             await run_unless_stopped(self._stop, self._until_next_poll(pause_s))
 
     async def _until_next_poll(self, pause_s: float) -> None:
-        """Wait for the pause, or until a slot is free."""
+        """Wait for the pause, or until a place is free."""
         if not self._sending:
             await asyncio.sleep(pause_s)
             return
         first = asyncio.FIRST_COMPLETED
         await asyncio.wait(self._sending, timeout=pause_s, return_when=first)
 
-    async def _deliver(self, message: ClaimedDelivery) -> None:
+    async def _deliver(self, message: ClaimedDelivery, running: Running) -> None:
         JOB_ID.set(message.delivery.job_id)
         CALLER_ID.set(message.delivery.caller)
         try:
@@ -169,7 +157,8 @@ class Deliverer:
             now_ms = round(1000 * time.time())
             sent = SendResult(Attempt(at_ms=now_ms, took_ms=0, error=FAULT))
         if sent is not None:
-            await self._settle(message.delivery, sent)
+            level = next_level(running.level, is_slow=self._is_slow(running))
+            await self._settle(message.delivery, sent, level)
 
     async def _attempt(self, message: ClaimedDelivery) -> SendResult:
         delivery, body = message.delivery, self._body(message)
@@ -178,7 +167,7 @@ class Deliverer:
         headers = self._signer.headers(delivery.id, now_s, body, caller, generations)
         return await self._sender.post(delivery.url, headers, body)
 
-    async def _settle(self, delivery: Delivery, sent: SendResult) -> None:
+    async def _settle(self, delivery: Delivery, sent: SendResult, level: int) -> None:
         retry_ms = next_delay_ms(delivery.tries, self._jitter(), sent.retry_after_s)
         state = outcome(sent.attempt, last=retry_ms is None)
         logger.info(
@@ -189,11 +178,16 @@ class Deliverer:
             sent.attempt.status or sent.attempt.error,
             state,
         )
-        settle = deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
+        settle = deliveries.settle(delivery, sent.attempt, state, level, retry_ms or 0)
         try:
             await self._jobs.run(settle)
         except UnavailableError as error:
             logger.warning("could not log webhook attempt: job=%s %s", delivery.job_id, error)
+
+
+def next_level(level: int, *, is_slow: bool) -> int:
+    """Return a caller's level after an attempt of a message that was claimed at `level`."""
+    return min(level + 1, LEVELS - 1) if is_slow else 0
 
 
 def outcome(attempt: Attempt, *, last: bool) -> DeliveryState:

@@ -236,7 +236,7 @@ def fill_deliveries(world: World) -> None:
 
 def claim_deliveries(world: World) -> float:
     """Claim 32 messages."""
-    return run_all(world, deliveries.claim(32, 0, 8, {}))
+    return run_all(world, deliveries.claim([32] * 4, 0, [8] * 4, {}))
 
 
 def reclaim(world: World) -> float:

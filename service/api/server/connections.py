@@ -12,7 +12,7 @@ from service.http_limits import HttpLimits
 from service.telemetry.metrics import GatewayMetrics
 
 # Descriptors for the stores, webhooks and child processes.
-RESERVED_DESCRIPTORS = 256
+RESERVED_DESCRIPTORS = 512
 # A connection, and a file or an outgoing connection of its request.
 DESCRIPTORS_EACH = 2
 # Bytes of all incomplete heads together. Beyond them, heads up to the second size are still read:

@@ -14,6 +14,7 @@ from service.contract.queues import Queue
 from service.contract.stats import ClassDepth, QueueDepth, ServiceStats
 from service.contract.workers import WorkerInfo
 from service.stores.job_store.commands import Command
+from service.stores.job_store.deliveries import LEVELS
 
 # In the order of the script's reply.
 CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
@@ -24,11 +25,13 @@ Depth = tuple[int, list[str], list[tuple[int, int]], list[tuple[str, int]]]
 
 def service_stats() -> Command[ServiceStats]:
     """Read the state of the service."""
-    return Command("service_stats", {"queues": list(Queue)}, _stats)
+    return Command("service_stats", {"queues": list(Queue), "levels": LEVELS}, _stats)
 
 
-def _stats(reply: tuple[list[Depth], list[str], int, int, list[str], int, int]) -> ServiceStats:
-    depths, pairs, pending, overdue_ms, texts, stored, expired = reply
+def _stats(
+    reply: tuple[list[Depth], list[str], int, int, list[str], int, int, list[int]],
+) -> ServiceStats:
+    depths, pairs, pending, overdue_ms, texts, stored, expired, webhook_callers = reply
     workers = [WorkerInfo.model_validate_json(text) for text in texts]
     return ServiceStats(
         {
@@ -46,6 +49,7 @@ def _stats(reply: tuple[list[Depth], list[str], int, int, list[str], int, int]) 
         workers,
         stored,
         expired,
+        webhook_callers,
     )
 
 

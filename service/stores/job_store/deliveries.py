@@ -9,7 +9,9 @@ Keys in Redis:
 - `deliveries:{job}`: events of a job in order; the position is the message's number.
 - `delivery:{job}:{n}`: hash, a message; `delivery:{job}:{n}:attempts`, its log.
 - `deliveries:due:{caller}`: messages by the time of their next attempt.
-- `deliveries:callers`: callers by the time of their first message.
+- `deliveries:callers`: callers by the time of their first message; `deliveries:callers:{level}`,
+  those of each level but `NEW`, who are due in the other an hour late.
+- `webhooks:levels`: levels of callers.
 - `webhooks:disabled:{caller}`: URLs that answered 410.
 - `webhooks:secrets:{caller}`: generations of the caller's secret.
 """
@@ -17,12 +19,17 @@ Keys in Redis:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.stores.job_store.commands import Command
 from service.stores.job_store.snapshots import JobSnapshot, parse_snapshot
+
+# Levels of callers by how quickly their receivers answer: 0 if the last attempt ended soon, `NEW`
+# without one, and one more for each slow attempt, up to the last.
+LEVELS = 4
+NEW = 1
 
 
 class Secret(NamedTuple):
@@ -38,11 +45,13 @@ class ClaimedDelivery(NamedTuple):
     Attributes:
         stored: the job's snapshot as stored in Redis.
         secrets: the secrets that sign.
+        level: the caller's level.
     """
 
     delivery: Delivery
     stored: str
     secrets: list[Secret]
+    level: int
 
     @property
     def snapshot(self) -> JobSnapshot:
@@ -52,18 +61,19 @@ class ClaimedDelivery(NamedTuple):
 
 
 def claim(
-    limit: int, claim_ms: int, max_per_caller: int, sending: Mapping[str, int]
+    places: Sequence[int], claim_ms: int, shares: Sequence[int], sending: Mapping[str, int]
 ) -> Command[list[ClaimedDelivery]]:
-    """Claim up to `limit` messages that are due; they are due again after `claim_ms`.
+    """Claim messages that are due; they are due again after `claim_ms`.
 
     Args:
-        max_per_caller: messages of one caller being sent at a time.
+        places: for each level, how many messages of this and later levels may be claimed.
+        shares: for each level, how many messages of one caller may be sent at a time.
         sending: number of messages that this gateway is sending, by caller.
     """
     arguments = {
-        "limit": limit,
+        "places": list(places),
         "claim_ms": claim_ms,
-        "max_per_caller": max_per_caller,
+        "shares": list(shares),
         "sending": dict(sending),
     }
     return Command(
@@ -72,15 +82,20 @@ def claim(
 
 
 def settle(
-    delivery: Delivery, attempt: Attempt, state: DeliveryState, retry_in_ms: int = 0
+    delivery: Delivery, attempt: Attempt, state: DeliveryState, level: int, retry_in_ms: int = 0
 ) -> Command[bool]:
-    """Log an attempt and its outcome; returns False if the message was claimed again meanwhile."""
+    """Log an attempt and its outcome; returns False if the message was claimed again meanwhile.
+
+    Args:
+        level: the caller's level from now on.
+    """
     arguments = {
         "id": delivery.job_id,
         "n": delivery.n,
         "claim": delivery.claim,
         "attempt": attempt.model_dump_json(),
         "state": state,
+        "level": level,
         "retry_ms": retry_in_ms,
     }
     return Command("settle_delivery", arguments, bool)
@@ -120,10 +135,10 @@ def _delivery(pairs: list[str], attempts: list[str]) -> Delivery:
     return Delivery.model_validate(fields)
 
 
-def _claimed(reply: tuple[list[str], list[str], list[str]]) -> ClaimedDelivery:
-    pairs, attempts, generations = reply
+def _claimed(reply: tuple[list[str], list[str], list[str], int]) -> ClaimedDelivery:
+    pairs, attempts, generations, level = reply
     stored = pairs[pairs.index("placed") + 1]
-    return ClaimedDelivery(_delivery(pairs, attempts), stored, _secrets(generations))
+    return ClaimedDelivery(_delivery(pairs, attempts), stored, _secrets(generations), level)
 
 
 def _secrets(reply: list[str]) -> list[Secret]:

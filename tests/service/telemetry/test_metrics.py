@@ -136,6 +136,8 @@ def test_metrics_count_webhook_attempts(client: TestClient, jobs: JobStore) -> N
     name = ("tcan_webhook_attempts_total", (("event", "job.canceled"), ("outcome", "retried")))
     wait_until(lambda: Metrics(client).samples.get(name) == 1, "a failed attempt is counted")
     assert Metrics(client)("tcan_webhooks_due") == 1
+    callers = [Metrics(client)("tcan_webhook_callers", level=str(level)) for level in range(4)]
+    assert callers == [1, 0, 0, 0]
 
 
 def test_metrics_count_stored_and_expired_jobs(client: TestClient, jobs: JobStore) -> None:

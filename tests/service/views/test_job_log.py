@@ -55,13 +55,13 @@ def test_log_has_failures_cancellations_and_deliveries(jobs: JobStore) -> None:
     token.take(Queue.PREPARE)
     jobs.run(commands.fail("b", token.token, JobError.of(ErrorCode.NO_PERSON, "no person")))
     assert log_of(driver)[2:] == ["cancellation was requested", "canceled"]
-    for message in jobs.run(deliveries.claim(9, 1000, 9, {})):
+    for message in jobs.run(deliveries.claim([9] * 4, 1000, [9] * 4, {})):
         at_ms = driver.snapshot().now_ms + 5
         for attempt in (
             Attempt(at_ms=at_ms, took_ms=1, error="the connection was refused"),
             Attempt(at_ms=at_ms + 1, took_ms=1, status=200),
         ):
-            jobs.run(deliveries.settle(message.delivery, attempt, DeliveryState.PENDING))
+            jobs.run(deliveries.settle(message.delivery, attempt, DeliveryState.PENDING, 0))
     assert log_of(token)[2:] == [
         "failed: no person (no_person)",
         "webhook message 1 (job.failed) not delivered: the connection was refused",

@@ -223,7 +223,11 @@ def test_pending_messages_outlive_expired_job(world: World, receiver: Receiver) 
     [unsent] = [delivery for delivery in world.log() if delivery.state is DeliveryState.PENDING]
     world.jobs.run(commands.erase("a", keep_pending_deliveries=True))
     message = f"tcan:delivery:a:{unsent.n}"
-    due = {"tcan:deliveries:callers", "tcan:deliveries:due:anonymous"}
+    due = {
+        "tcan:deliveries:callers",
+        "tcan:deliveries:callers:0",
+        "tcan:deliveries:due:anonymous",
+    }
     assert world.keys() == {message, f"{message}:attempts"} | due
     assert [world.round(DAY_MS) for _ in range(3)] == [1, 1, 0]
     assert [sent.id for sent in receiver.messages].count(unsent.id) == 3
@@ -253,10 +257,10 @@ def test_status_410_disables_receiver_until_redelivery(world: World, receiver: R
 def test_message_of_dead_gateway_is_sent_by_another(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url)
     world.work()
-    [lost] = world.jobs.run(deliveries.claim(10, 30_000, 10, {}))
+    [lost] = world.jobs.run(deliveries.claim([10] * 4, 30_000, [10] * 4, {}))
     assert [world.round(), world.round(30_000)] == [0, 1]
     late = Attempt(at_ms=0, took_ms=1, error="ReadTimeout")
-    assert not world.jobs.run(deliveries.settle(lost.delivery, late, DeliveryState.PENDING))
+    assert not world.jobs.run(deliveries.settle(lost.delivery, late, DeliveryState.PENDING, 0))
     assert world.log()[0].state is DeliveryState.DELIVERED
 
 

@@ -9,6 +9,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Attempt, DeliveryState, Webhook
 from service.stores.job_store import commands, deliveries
+from service.stores.job_store.deliveries import LEVELS, NEW
 from service.stores.job_store.store import JobStore
 
 INPUTS = JobInputs(
@@ -16,7 +17,7 @@ INPUTS = JobInputs(
 )
 OPTIONS = JobOptions(webhook=Webhook(url="http://127.0.0.1:9/"))
 EARLIER, INDEX = "tcan:deliveries:due", "tcan:deliveries:callers"
-CLAIM_MS = 60_000
+LEVELS_KEY, CLAIM_MS, HOUR_MS = "tcan:webhooks:levels", 60_000, 3_600_000
 
 
 def canceled(jobs: JobStore, job_id: str, caller: str) -> None:
@@ -27,7 +28,7 @@ def canceled(jobs: JobStore, job_id: str, caller: str) -> None:
 
 def claimed(jobs: JobStore) -> list[str]:
     """Return the jobs whose messages a gateway claims now."""
-    messages = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
+    messages = jobs.run(deliveries.claim([32] * LEVELS, CLAIM_MS, [8] * LEVELS, {}))
     return sorted(message.delivery.job_id for message in messages)
 
 
@@ -55,11 +56,29 @@ def test_orphaned_entries_of_earlier_release_are_skipped(jobs: JobStore) -> None
 
 def test_message_delivered_by_earlier_release_is_not_sent_again(jobs: JobStore) -> None:
     canceled(jobs, "a", "ann")
-    [message] = jobs.run(deliveries.claim(1, 0, 8, {}))
+    [message] = jobs.run(deliveries.claim([1] * LEVELS, 0, [1] * LEVELS, {}))
     taken = Attempt(at_ms=1, took_ms=1, status=200)
-    jobs.run(deliveries.settle(message.delivery, taken, DeliveryState.DELIVERED))
+    jobs.run(deliveries.settle(message.delivery, taken, DeliveryState.DELIVERED, NEW))
     # The old gateway removed it only from its own index.
     jobs.redis.zadd(f"{EARLIER}:ann", {"a:1": 0})
     jobs.redis.zadd(EARLIER, {"ann": 0})
     assert claimed(jobs) == []
     assert not jobs.redis.exists(INDEX, EARLIER, f"{EARLIER}:ann")
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_message_queued_by_earlier_release_is_claimed_at_its_callers_level(
+    jobs: JobStore, level: int
+) -> None:
+    canceled(jobs, "a", "ann")
+    # The earlier release does not know the level and the list of its callers.
+    jobs.redis.hset(LEVELS_KEY, "ann", str(level))
+    assert claimed(jobs) + claimed(jobs) == ["a"]
+    assert jobs.redis.zrange(f"{INDEX}:{level}", 0, -1) == ["ann"]
+
+
+def test_earlier_release_sends_message_of_slow_caller_within_an_hour(jobs: JobStore) -> None:
+    jobs.redis.hset(LEVELS_KEY, "ann", "3")
+    canceled(jobs, "a", "ann")
+    due_ms, later_ms = (jobs.redis.zscore(key, "ann") for key in (f"{INDEX}:3", INDEX))
+    assert isinstance(due_ms, float) and later_ms == due_ms + HOUR_MS

@@ -18,7 +18,7 @@ from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.views.messages import webhook_body
-from service.webhooks.deliverer import CLAIM_MARGIN_MS, FAULT, MAX_SENDING, SLOW_S, Deliverer
+from service.webhooks.deliverer import CLAIM_MARGIN_MS, FAULT, MAX_SENDING, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
@@ -35,9 +35,11 @@ GUARD = Guard.allowing("127.0.0.0/8")
 LATE = "the server did not answer in time"
 
 
-def canceled(jobs: JobStore, url: str, caller: str, count: int = 1) -> list[str]:
+def canceled(
+    jobs: JobStore, url: str, caller: str, count: int = 1, prefix: str | None = None
+) -> list[str]:
     """Create canceled jobs of a caller, each with a due message."""
-    ids = [f"{caller}{n}" for n in range(count)]
+    ids = [f"{prefix or caller}{n}" for n in range(count)]
     options = JobOptions(webhook=Webhook(url=url))
     for job_id in ids:
         jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=options, caller=caller))
@@ -198,51 +200,3 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
 
         delivering(redis_url, wait)
     assert not any(attempts(jobs, job_id) for job_id in held_up)
-
-
-@pytest.mark.long
-def test_receivers_that_hang_keep_no_slot_from_those_that_answer(
-    redis_url: str, jobs: JobStore
-) -> None:
-    now_s = [0.0]
-    with receiving() as hanging, receiving() as good:
-        hanging.answers_now.clear()
-        held_up = [one for n in range(20) for one in canceled(jobs, hanging.url, f"slow{n}", 2)]
-
-        def act() -> None:
-            wait_until(lambda: len(hanging.messages) == MAX_SENDING, "they hold all slots")
-            canceled(jobs, good.url, "good", 2 * LIMIT)
-            now_s[0] += SLOW_S
-            wait_until(lambda: len(good.messages) == 2 * LIMIT, "all of the good one's are sent")
-            assert len(hanging.messages) == MAX_SENDING
-            # Once they answer, each slow caller's next message shows that they are no longer slow.
-            hanging.answers_now.set()
-            wait_until(lambda: all(attempts(jobs, one) for one in held_up), "theirs are sent")
-
-        delivering(redis_url, act, monotonic_s=lambda: now_s[0])
-
-
-def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: JobStore) -> None:
-    def claimed(limit: int, **sending: int) -> list[str]:
-        messages = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
-        return [message.delivery.caller for message in messages]
-
-    for caller in ("first", "second", "third"):
-        canceled(jobs, "http://127.0.0.1:9/", caller, 2 * LIMIT)
-    assert claimed(4, first=LIMIT, second=3, third=1) == [
-        "third",
-        "third",
-        "second",
-        "third",
-    ]
-    assert claimed(3) == ["first", "second", "third"]
-    assert claimed(MAX_SENDING, second=LIMIT, third=LIMIT) == ["first"] * LIMIT
-    assert claimed(MAX_SENDING, first=LIMIT, second=LIMIT, third=LIMIT) == []
-
-
-def test_claim_skips_caller_with_thousands_of_messages(jobs: JobStore) -> None:
-    jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
-    jobs.redis.zadd("tcan:deliveries:callers", {"busy": 0})
-    canceled(jobs, "http://127.0.0.1:9/", "other")
-    [message] = jobs.run(deliveries.claim(MAX_SENDING, CLAIM_MS, LIMIT, {"busy": LIMIT}))
-    assert message.delivery.caller == "other"

@@ -1,7 +1,8 @@
 -- requires: records, schedules, lanes, queues, leases, counters, deliveries, workers
 -- Returns, for each of `queues`: waiting jobs, the workers of leased jobs, for each priority class waiting jobs and the age of the
 -- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
--- how many ms the first has been due, descriptions of live workers, the number of stored jobs, and that of expired ones.
+-- how many ms the first has been due, descriptions of live workers, the number of stored jobs, that of expired ones, and
+-- for each of `levels` levels the callers with pending messages.
 local holders = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue, worker = unpack(redis.call('HMGET', job_key(id), 'queue', 'worker'))
@@ -25,14 +26,21 @@ for i, queue in ipairs(args.queues) do
   for preset, waiting in pairs(presets) do by_preset[#by_preset + 1] = {preset, waiting} end
   queues[i] = {redis.call('ZCARD', waiting_key(queue)), holders[queue] or {}, by_class, by_preset}
 end
-local pending, first = 0, redis.call('ZRANGE', due_callers_key, 0, 0, 'WITHSCORES')
-for _, caller in ipairs(redis.call('ZRANGE', due_callers_key, 0, -1)) do
+local pending, first_due, by_level = 0, now, {}
+for _, caller in ipairs(redis.call('ZRANGE', all_callers_key, 0, -1)) do
   pending = pending + redis.call('ZCARD', due_key(caller))
+end
+for level = 0, args.levels - 1 do
+  first_due = math.min(first_due, redis.call('ZRANGE', callers_key(level), 0, 0, 'WITHSCORES')[2] or now)
+  by_level[level + 1] = redis.call('ZCARD', callers_key(level))
+end
+for level, count in ipairs(by_level) do
+  if level ~= new_level + 1 then by_level[new_level + 1] = by_level[new_level + 1] - count end
 end
 local workers = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', alive_workers_key, '(' .. now, '+inf')) do
   workers[#workers + 1] = redis.call('HGET', all_workers_key, id) or nil
 end
 local stored, expired = redis.call('ZCARD', jobs_key(everyone)), redis.call('ZCOUNT', expiries_key, '-inf', now)
-return {queues, redis.call('HGETALL', counters_key), pending, first[2] and math.max(0, now - first[2]) or 0, workers, stored,
-  expired}
+return {queues, redis.call('HGETALL', counters_key), pending, now - first_due, workers, stored, expired,
+  by_level}

@@ -1,12 +1,13 @@
 -- requires: deliveries, counters
--- Logs an attempt and sets the message's state. Arguments: id, n, claim, attempt (JSON), state, retry_ms (until the
--- next attempt). The attempt is always logged. The state is set only by the last claim, except that a delivered message
--- stays delivered. Returns whether the state was set.
+-- Logs an attempt and sets the message's state. Arguments: id, n, claim, attempt (JSON), state, level (of the
+-- caller from now on), retry_ms (until the next attempt). The attempt is always logged. The state is set only by the last
+-- claim, except that a delivered message stays delivered. Returns whether the state was set.
 local name = delivery_name(args.id, args.n)
 local key, state = delivery_key(name), args.state
 local caller, url, claim, event = unpack(redis.call('HMGET', key, 'caller', 'url', 'claim', 'event'))
 if not caller then return 0 end
 redis.call('RPUSH', key .. ':attempts', args.attempt)
+set_level(caller, args.level)
 if tonumber(claim) ~= args.claim and state ~= 'delivered' then return 0 end
 count('webhooks', event, state == 'pending' and 'retried' or state)
 if state == 'disabled' then redis.call('HSET', disabled_key(caller), url, now) end

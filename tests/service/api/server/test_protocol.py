@@ -266,6 +266,6 @@ def test_addresses_of_a_network_count_together() -> None:
 
 
 def test_descriptors_for_upkeep_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for soft, expected in ((1024, 384), (20_000, 9872), (100, 25)):
+    for soft, expected in ((1024, 256), (20_000, 9744), (100, 25)):
         monkeypatch.setattr("resource.getrlimit", lambda _, s=soft: (s, s))
         assert allowed_by_descriptors() == expected

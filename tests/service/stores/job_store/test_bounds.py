@@ -171,17 +171,15 @@ def test_readers_and_hints_do_not_pass_every_waiting_job(jobs: JobStore) -> None
         assert spent < limit, name
 
 
-def test_messages_of_many_callers_are_claimed_from_the_longest_waiting(
-    jobs: JobStore, clock: Clock
-) -> None:
+def test_messages_of_new_callers_are_claimed_from_the_newest(jobs: JobStore, clock: Clock) -> None:
     options = JobOptions(webhook=Webhook(url="http://127.0.0.1:9/"))
     make(jobs, 40, options=options, callers=40)
     for n in range(40):
         clock.now_ms += 1
         jobs.run(commands.cancel(str(n)))
-    sending = {f"c{n}": 1 for n in range(10)}
-    found = jobs.run(deliveries.claim(8, 60_000, 8, sending))
-    assert [each.delivery.job_id for each in found] == [str(n) for n in range(10, 18)]
+    sending = {f"c{n}": 1 for n in range(30, 40)}
+    found = jobs.run(deliveries.claim([8] * 4, 60_000, [8, 1, 1, 1], sending))
+    assert [each.delivery.job_id for each in found] == [str(n) for n in range(29, 21, -1)]
 
 
 def test_jobs_of_earlier_release_get_lanes_and_refunds(jobs: JobStore) -> None:

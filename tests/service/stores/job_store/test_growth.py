@@ -11,7 +11,7 @@ import pytest
 from tests.servers import GUARD_S
 
 # These rows need a quiet machine: they measure how long a message takes.
-TIMED = {"feed-lag", "slow-receivers"}
+TIMED = {"feed-lag", "slow-receivers", "new-receiver"}
 
 
 @pytest.mark.long
