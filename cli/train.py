@@ -12,6 +12,7 @@ from tcan_core.training.command import (
     CHECKPOINT_HELP,
     CONFIG_HELP,
     EXPORT_SUMMARY,
+    OVERRIDE_HELP,
     RESUME_HELP,
     RUN_HELP,
     STAGES,
@@ -23,10 +24,11 @@ from tcan_core.training.command import (
 def _command(stage: str) -> Callable[..., None]:
     def run(
         config: Annotated[str, typer.Option(help=CONFIG_HELP)],
+        override: Annotated[list[str] | None, typer.Option(help=OVERRIDE_HELP)] = None,
         resume: Annotated[bool, typer.Option(help=RESUME_HELP)] = False,
         check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = False,
     ) -> None:
-        run_command(stage, config, resume=resume, check=check)
+        run_command(stage, config, override or [], resume=resume, check=check)
 
     return run
 

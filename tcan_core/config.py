@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -16,15 +17,40 @@ from tcan_core.errors import ConfigError
 T = TypeVar("T")
 
 
-def load_config(path: Path, kind: type[T]) -> T:
+def load_config(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
     """Read a YAML file into a configuration dataclass.
+
+    Args:
+        overrides: values that replace those of the file, such as `run.steps=100`.
 
     Raises:
         ConfigError: the file is missing or not YAML, or a key is unknown, missing, or of a wrong
             type.
     """
-    config: T = build(kind, read_yaml(path), str(path))
+    content = read_yaml(path)
+    for text in overrides:
+        content = _override(content, text)
+    config: T = build(kind, content, str(path))
     return config
+
+
+def _override(content: Any, text: str) -> Any:
+    """Return parsed YAML with the value at a dotted key replaced; missing sections are created."""
+    key, separator, value = text.partition("=")
+    if not separator or not all(key.split(".")):
+        raise ConfigError(f"override {text!r}: expected KEY=VALUE, such as run.steps=100")
+    try:
+        return _replace(content, key.split("."), yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {text!r}: the value is not YAML ({error})") from error
+
+
+def _replace(content: Any, keys: list[str], value: Any) -> Any:
+    if not keys:
+        return value
+    if not isinstance(content, dict | None):
+        raise ConfigError(f"override of {keys[0]}: its section is {content!r}, which has no keys")
+    return (content or {}) | {keys[0]: _replace((content or {}).get(keys[0]), keys[1:], value)}
 
 
 def read_yaml(path: Path) -> Any:

@@ -17,6 +17,7 @@ from tcan_core.training.command import (
     CHECKPOINT_HELP,
     CONFIG_HELP,
     EXPORT_SUMMARY,
+    OVERRIDE_HELP,
     RESUME_HELP,
     RUN_HELP,
     STAGES,
@@ -49,7 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    run_command(options.stage, options.config, resume=options.resume, check=options.check)
+    run_command(
+        options.stage,
+        options.config,
+        options.override,
+        resume=options.resume,
+        check=options.check,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     for stage, summary in STAGES.items():
         command = stages.add_parser(stage, help=summary, description=summary)
         command.add_argument("--config", required=True, help=CONFIG_HELP)
+        command.add_argument("--override", action="append", default=[], help=OVERRIDE_HELP)
         resume = argparse.BooleanOptionalAction
         command.add_argument("--resume", action=resume, default=False, help=RESUME_HELP)
         command.add_argument("--check", action="store_true", help=CHECK_HELP)

@@ -6,7 +6,7 @@ Nothing heavy is imported before a stage runs, so that help texts come at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ STAGES = {
     "stage2": "Stage 2, motion: motion modules of UNet and ControlNet.",
 }
 CONFIG_HELP = "Path of a YAML file, or name of a shipped one, such as sd15/stage1."
+OVERRIDE_HELP = "KEY=VALUE in place of the file's value, such as run.steps=100; may be repeated."
 RESUME_HELP = "Resume from the last checkpoint, if there is one."
 EXPORT_SUMMARY = "Write the trained parts of a run's checkpoint to its `export`, without its data."
 RUN_HELP = "Folder of the run: the `output` of its configuration."
@@ -25,20 +26,23 @@ CHECKPOINT_HELP = "best (by validation), last, or a step."
 CHECK_HELP = "Only check the configuration; exit with 2 when it is wrong."
 
 
-def run_command(stage: str, config: str, *, resume: bool, check: bool) -> None:
+def run_command(
+    stage: str, config: str, overrides: Sequence[str] = (), *, resume: bool, check: bool
+) -> None:
     """Check a configuration, or train with it. Raises as `stages.run_stage`."""
     from tcan_core.training.distributed import rank
     from tcan_core.training.stages import read_stage_config, run_stage
 
     if check:
-        read_stage_config(stage, config)
+        read_stage_config(stage, config, overrides)
         return
     with _progress_report() as report:
-        run = run_stage(stage, config, resume, report)
+        run, done = run_stage(stage, config, resume, report, overrides)
     if rank() == 0:
         preset = f" with preset.yaml ({run.export_preset})" if run.export_preset else ""
+        stalled = f" (no better validation: {run.output}/best.pt is better)" * (done < run.steps)
         print(
-            f"step {run.steps} of {run.steps} is done; trained parts{preset}: {run.export}; "
+            f"step {done} of {run.steps} is done{stalled}; trained parts{preset}: {run.export}; "
             f"checkpoints, scalars and sheets: {run.output}"
             + (f"; copy of both: {run.remote}" if run.remote else "")
         )

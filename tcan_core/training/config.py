@@ -8,6 +8,8 @@ from typing import Literal
 
 from tcan_core.errors import ConfigError
 
+Tracker = Literal["wandb", "mlflow", "comet_ml", "aim", "clearml", "trackio"]
+
 # Stands in for a folder of weights: the preset's own weights, shipped, pulled or imported.
 OWN = "preset"
 
@@ -19,7 +21,10 @@ class OptimizerConfig:
     Attributes:
         learning_rate: learning rate after warm-up.
         warmup_steps: steps of linear warm-up from 0.
-        decay_steps: steps of linear decay to a tenth at the end of the run; 0 keeps the rate.
+        schedule: course of the rate after warm-up: "constant"; "linear" falls to a tenth, "cosine"
+            along half a cosine to 0.
+        decay_steps: last steps of the run, in which the rate falls; 0 keeps a linear rate, and lets
+            a cosine fall from the end of warm-up.
         max_grad_norm: maximum norm of the gradient over all trained parameters.
         ema_decay: decay of the averaged weights, which are exported; 0 exports the trained ones.
         accumulation_steps: micro-batches per optimiser step.
@@ -33,12 +38,20 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
     warmup_steps: int = 500
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
     decay_steps: int = 0
     max_grad_norm: float = 1.0
     ema_decay: float = 0.999
     accumulation_steps: int = 1
     max_skipped_steps: int = 0
     name: Literal["adamw", "adamw8bit"] = "adamw"
+
+    def __post_init__(self) -> None:
+        if self.schedule == "constant" and self.decay_steps:
+            raise ConfigError(
+                f"schedule is 'constant', but decay_steps is {self.decay_steps}; remove it, or use "
+                "'linear' or 'cosine'"
+            )
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,11 @@ class RunConfig:
         keep_checkpoints: number of last checkpoints kept in `output`, in addition to the best by
             validation; `remote` holds the last and the best.
         checkpoint_every_s: seconds between resumable checkpoints.
+        log_every: steps between reports and logged scalars.
         sheet_every: steps between sample sheets.
+        trackers: where scalars are logged besides TensorBoard; each needs its own package and its
+            account or address in its own environment variables.
+        project: name of the project or experiment in these trackers.
         precision: autocast precision; "fp16" scales the loss and needs CUDA.
         gradient_checkpointing: recompute activations of UNets and ControlNet in the backward pass,
             which saves memory and costs time.
@@ -79,6 +96,8 @@ class RunConfig:
     checkpoint_every_s: float = 180.0
     log_every: int = 20
     sheet_every: int = 1000
+    trackers: tuple[Tracker, ...] = ()
+    project: str = "tcan"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = False
     device: str = "cpu"

@@ -15,9 +15,10 @@ from accelerate import (  # type: ignore[import-untyped]
     InitProcessGroupKwargs,
 )
 from accelerate.state import AcceleratorState, PartialState  # type: ignore[import-untyped]
+from accelerate.tracking import get_available_trackers  # type: ignore[import-untyped]
 
 from tcan_core.errors import ConfigError
-from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.config import OptimizerConfig, RunConfig, Tracker
 
 T = TypeVar("T")
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -40,14 +41,17 @@ def build_accelerator(run: RunConfig, optimizer: OptimizerConfig) -> Accelerator
     """Return the accelerator of this run.
 
     Raises:
-        ConfigError: fp16 on a CPU.
+        ConfigError: fp16 on a CPU, or the package of a tracker is not installed.
     """
     if run.precision == "fp16" and run.device == "cpu":
         raise ConfigError("precision is 'fp16' but device is 'cpu'; use 'fp32' or 'bf16' on a CPU")
     # accelerate keeps one state per process and refuses a different precision; reset it so that a
     # second run in the same process (a test, a notebook) is independent.
     AcceleratorState._reset_state(reset_partial_state=True)
+    _check_trackers(run.trackers)
     return Accelerator(
+        log_with=list(run.trackers) or None,
+        project_dir=run.output,
         cpu=run.device == "cpu",
         mixed_precision=PRECISIONS[run.precision],
         gradient_accumulation_steps=optimizer.accumulation_steps,
@@ -60,6 +64,16 @@ def build_accelerator(run: RunConfig, optimizer: OptimizerConfig) -> Accelerator
             ),
         ],
     )
+
+
+def _check_trackers(trackers: tuple[Tracker, ...]) -> None:
+    """Raise ConfigError if a tracker's package is not installed; accelerate would leave it out."""
+    installed = {str(one) for one in get_available_trackers()}
+    for name in trackers:
+        if name not in installed:
+            raise ConfigError(
+                f"trackers: {name} is not installed; run pip install {name}, or remove it"
+            )
 
 
 def rank() -> int:

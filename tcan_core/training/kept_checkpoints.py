@@ -51,9 +51,12 @@ class KeptCheckpoints:
         """Write the checkpoint with the best score so far."""
         save_checkpoint(self.best, state | {"score": score})
 
-    def best_score(self) -> float | None:
-        """Return the score of the best checkpoint, or None if there is none."""
-        return float(load_checkpoint(self.best)["score"]) if self.best.exists() else None
+    def best_score(self) -> tuple[float, int] | None:
+        """Return score and step of the best checkpoint, or None if there is none."""
+        if not self.best.exists():
+            return None
+        state = load_checkpoint(self.best)
+        return float(state["score"]), int(state["step"])
 
     @property
     def size_bytes(self) -> int:

@@ -8,8 +8,9 @@ with any number of processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -37,8 +38,9 @@ def train(
     report: Report,
     saved: Callable[[], None] = lambda: None,
     started: Callable[[], None] = lambda: None,
-) -> None:
-    """Train until `run.steps`.
+    described: Mapping[str, object] = MappingProxyType({}),
+) -> int:
+    """Train until `run.steps`, or until validation has stalled.
 
     Checkpoints, scalars and sample sheets go to `run.output`, trained parts to `run.export`.
 
@@ -47,6 +49,10 @@ def train(
         report: called with the step and its scalars, in the first process.
         saved: called after each checkpoint, in the first process.
         started: called once when nothing refuses the start any more, in the first process.
+        described: values that trackers show with the run.
+
+    Returns:
+        The last step.
 
     Raises:
         ConfigError: a checkpoint exists but `resume` is false, a checkpoint is missing on some
@@ -66,9 +72,10 @@ def train(
     if is_first:
         started()
     disks = named_full_disk(Path(run.output), Path(run.export))
-    with disks, artifacts.scalars(start), stop_on_sigterm() as is_stopping:
-        last_saved = time.monotonic()
-        for step in range(start, run.steps):
+    with disks, artifacts.scalars(start, described), stop_on_sigterm() as is_stopping:
+        last_saved, done = time.monotonic(), start
+        while done < run.steps and not _has_stalled(stage, artifacts, done):
+            step = done
             # One optimiser step over all processes.
             try:
                 scalars, stop = trainer.step(step, is_stopping())
@@ -96,9 +103,18 @@ def train(
                 barrier()
                 raise CanceledError(f"stopped by SIGTERM at step {done}; continue with --resume")
         if is_first:
-            artifacts.write_sheet(run.steps)
-            artifacts.save(run.steps)
+            artifacts.write_sheet(done)
+            artifacts.save(done)
     barrier()
+    return done
+
+
+def _has_stalled(stage: Stage, artifacts: RunArtifacts, done: int) -> bool:
+    """Return whether the run ends after a validation; the same in every process."""
+    validation = stage.validation
+    if not validation or not validation.patience or done % validation.every:
+        return False
+    return all_gather(artifacts.has_stalled(done))[0]
 
 
 def _check_start(start: int, output: str) -> int:

@@ -1,7 +1,8 @@
-"""Optimisers by name."""
+"""Optimisers by name, and the learning rate over time."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -38,3 +39,23 @@ def build_optimizer(
         ) from error
     optimizer: torch.optim.Optimizer = AdamW8bit(parameters, **options)
     return optimizer
+
+
+def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step: linear warm-up, then the schedule.
+
+    Args:
+        step: index of the step, from 0.
+        steps: steps of the run.
+    """
+    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    return config.learning_rate * warmup * _decay(config, step, steps)
+
+
+def _decay(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Return the factor of the learning rate after warm-up, 0..1."""
+    remaining, decay_steps = steps - step, config.decay_steps
+    if config.schedule == "cosine":
+        decay_steps = decay_steps or max(steps - config.warmup_steps, 1)
+        return 0.5 - 0.5 * math.cos(math.pi * min(remaining / decay_steps, 1.0))
+    return 1.0 if remaining >= decay_steps else 0.1 + 0.9 * remaining / decay_steps

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from media.atomic_write import atomic_write
 from media.digest import file_sha256
+from tcan_core.models.weights.loading import lora_config
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.base_weights import BaseFile
 
@@ -28,8 +30,13 @@ def export_preset(
         The path of the YAML file.
     """
     preset = load_preset(base)
-    files = [file for file in sorted(folder.glob("*.safetensors")) if file.stem in preset.parts]
-    parts = {file.stem: {"file": file.name, "sha256": file_sha256(file)} for file in files}
+    names = {*preset.parts, "lora"}  # any preset can be fine-tuned
+    files = [file for file in sorted(folder.glob("*.safetensors")) if file.stem in names]
+    parts: dict[str, Any] = {
+        file.stem: {"file": file.name, "sha256": file_sha256(file)}
+        | ({} if file.stem in preset.parts else {"config": lora_config(preset)})
+        for file in files
+    }
     loras = dict[str, dict[str, str]]()
     for key, (file, sha256) in (trained_on or {}).items():
         is_lora, part = key.startswith("loras/"), key.removeprefix("loras/")

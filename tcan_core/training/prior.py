@@ -24,7 +24,7 @@ from tcan_core.models.weights.loading import load_codec, load_prompt
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
-from tcan_core.training.diffusion import add_noise
+from tcan_core.training.diffusion import add_noise, noise_schedule
 from tcan_core.training.latent_data import PuppetLatents, load_latents
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.sheets import (
@@ -81,7 +81,7 @@ class PriorStage:
         characters = integers(samples, len(self.data))
         latents, pose_maps = self.data.batch(characters, integers(samples, self.config.data.frames))
         device = self.config.run.device
-        noisy = add_noise(latents[:, :, None], self.preset.prediction_type, samples).to(device)
+        noisy = add_noise(latents[:, :, None], noise_schedule(self.preset), samples).to(device)
         maps = pose_maps[:, :, None].to(device)
         prediction = self.tcan.predict(noisy.noisy, noisy.timestep, maps)
         return noisy.loss(prediction), {}

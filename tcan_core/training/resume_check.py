@@ -24,6 +24,8 @@ ALLOWED = (
     "run.checkpoint_every_s",
     "run.log_every",
     "run.sheet_every",
+    "run.trackers",
+    "run.project",
     "run.device",
     "run.gradient_checkpointing",
     "run.threads",
@@ -48,7 +50,7 @@ def check_resumed(settings: Any, previous: Path) -> None:
     """
     if not previous.exists():
         return
-    before, now = _flat(load_config(previous, type(settings))), _flat(settings)
+    before, now = flat(load_config(previous, type(settings))), flat(settings)
     changed = {
         key: f"{key}: {before.get(key)!r} before, {now.get(key)!r} now"
         for key in before | now
@@ -71,10 +73,10 @@ def _is_allowed(key: str) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in allowed)
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
     """Return the values of a nested dataclass by their dotted keys."""
-    flat = dict[str, Any]()
-    for field in dataclasses.fields(value):
-        key, inner = f"{prefix}{field.name}", getattr(value, field.name)
-        flat |= _flat(inner, f"{key}.") if dataclasses.is_dataclass(inner) else {key: inner}
-    return flat
+    values = dict[str, Any]()
+    for field in dataclasses.fields(settings):
+        key, inner = f"{prefix}{field.name}", getattr(settings, field.name)
+        values |= flat(inner, f"{key}.") if dataclasses.is_dataclass(inner) else {key: inner}
+    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ class RunArtifacts:
         self._writer: SummaryWriter | None = None
         self._checkpoints = KeptCheckpoints(self._folder, run.keep_checkpoints)
         self._saved_step = 0
-        self._best_score: float | None = None
+        self._best: tuple[float, int] | None = None  # score and step
 
     def start(self, resume: bool) -> int:
         """Load the last checkpoint if there is one, and return its step, else 0.
@@ -62,7 +62,7 @@ class RunArtifacts:
                 f"{path} is at step {start}, but this run has only {self._run.steps} steps; "
                 "increase `run.steps` or choose another output"
             )
-        self._best_score = self._checkpoints.best_score()
+        self._best = self._checkpoints.best_score()
         self._check_space()
         return start
 
@@ -121,14 +121,25 @@ class RunArtifacts:
             means = self._stage.validation(self._folder / "validation" / f"{step:07d}")
         self.write_scalars(step, {f"validation/{name}": value for name, value in means.items()})
         score = means.get(BEST_BY)
-        if score is not None and (self._best_score is None or score > self._best_score):
+        if score is not None and (self._best is None or score > self._best[0]):
             self._trainer.check_finite()
             self._checkpoints.save_best(self._trainer.state(step), score)
-            self._best_score = score
+            self._best = score, step
+
+    def has_stalled(self, step: int) -> bool:
+        """Return whether `validation.patience` validations up to a step were no better."""
+        validation = self._stage.validation
+        if validation is None or not validation.patience or self._best is None:
+            return False
+        return step - self._best[1] >= validation.patience * validation.every
 
     @contextmanager
-    def scalars(self, start: int) -> Iterator[None]:
-        """Keep the TensorBoard file open inside the context."""
+    def scalars(self, start: int, described: Mapping[str, object]) -> Iterator[None]:
+        """Keep the TensorBoard file and the configured trackers open inside the context.
+
+        Args:
+            described: values that trackers show with the run.
+        """
         if rank() > 0:
             yield
             return
@@ -137,14 +148,18 @@ class RunArtifacts:
         # Scalars logged after the last checkpoint are logged again; those of step `start` are not.
         purge = start + 1 if start else None
         self._writer = SummaryWriter(str(self._folder / "scalars"), purge_step=purge)
+        self._trainer.accelerator.init_trackers(self._run.project, dict(described))
         try:
             yield
         finally:
             self._writer.close()
+            for tracker in self._trainer.accelerator.trackers:
+                tracker.finish()
 
     def write_scalars(self, step: int, scalars: dict[str, float]) -> None:
-        """Write the scalars of a step to the TensorBoard file."""
+        """Write the scalars of a step to the TensorBoard file and the trackers."""
         if self._writer is not None:
+            self._trainer.accelerator.log(scalars, step)
             for name, value in scalars.items():
                 self._writer.add_scalar(name, value, step)
 

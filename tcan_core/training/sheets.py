@@ -11,7 +11,8 @@ from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.presets import Preset
 from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
-from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
+from tcan_core.sampling.schedulers import build_scheduler
+from tcan_core.training.diffusion import noise_schedule
 
 _DECODE_BATCH = 8  # a full-size image takes gigabytes to decode
 
@@ -40,17 +41,19 @@ def sample_images(
     shape = (tcan.codec.latent_channels, height // tcan.codec.factor, width // tcan.codec.factor)
     noise = initial_noise(b * frames, shape, seed=0)[0]
     noise = torch.unflatten(noise, 1, (b, frames)).transpose(0, 1)
-    schedule = NoiseSchedule(prediction_type=preset.prediction_type)
 
     device = tcan.prompt.device
     sources = torch.empty(0) if ref_image_latents is None else ref_image_latents.to(device)
 
+    if len(sources):
+        tcan.read_images(sources)
+
     def predict(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
         steps = timestep.to(device).expand(b)
-        tcan.read_reference(sources, steps)
+        tcan.read_reference(sources, tcan.reference_timestep(steps))
         return tcan.predict(latents.to(device), steps, pose_maps.to(device), guidance_scale)
 
-    scheduler = build_scheduler("ddim", num_inference_steps, schedule)
+    scheduler = build_scheduler("ddim", num_inference_steps, noise_schedule(preset))
     loop = DenoisingLoop(predict, scheduler, [list(range(frames))], preset.prediction_type)
     with torch.no_grad():
         latents = loop.run(noise)

@@ -38,7 +38,7 @@ from tcan_core.training.batches import ClipData
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
-from tcan_core.training.diffusion import add_noise
+from tcan_core.training.diffusion import LossConfig, add_noise, noise_schedule
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.pose_augmentation import PoseAugmentation
 from tcan_core.training.samples import Samples, move_dropped_to_front
@@ -69,6 +69,7 @@ class Stage2Config(ClipSource):
     validation: ValidationConfig | None = None
     pose_augmentation: PoseAugmentation | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     reference_dropout: float = 0.1
     num_frames: int = 16
     initial_motion: str | None = None
@@ -125,13 +126,14 @@ class Stage2:
         device = self.config.run.device
         samples, dropped = move_dropped_to_front(samples, self.config.reference_dropout)
         batch = self.data.sample(samples)
-        noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
+        schedule = noise_schedule(self.preset)
+        noisy = add_noise(batch.latents, schedule, samples, self.config.loss).to(device)
         batch = batch.to(device)
         with torch.no_grad():
             self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
         self.tcan.bank.uncond_rows = dropped * self.config.num_frames
-        residuals = self.tcan.control(noisy.noisy, noisy.timestep, batch.pose_maps)
-        prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, *residuals)
+        pose = self.tcan.pose_features(noisy.noisy, noisy.timestep, batch.pose_maps)
+        prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, pose)
         return noisy.loss(prediction), {}
 
     def clips(self, samples: Samples) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorSta
 from tcan_core.training.preset_export import export_preset
 from tcan_core.training.prior import PriorConfig, PriorStage
 from tcan_core.training.ranges import check_ranges
-from tcan_core.training.resume_check import check_resumed
+from tcan_core.training.resume_check import check_resumed, flat
 from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
@@ -54,16 +54,18 @@ def run_stage(
     config: str,
     resume: bool,
     report: Callable[[int, int, dict[str, float]], None],
-) -> RunConfig:
+    overrides: Sequence[str] = (),
+) -> tuple[RunConfig, int]:
     """Run one training command from its YAML to the end.
 
     Args:
         name: one of `STAGES`.
         config: the path of a YAML, or the name of a shipped one, such as `sd15/stage1`.
         report: called with step, steps and scalars, in the first process.
+        overrides: values that replace those of the YAML, such as `run.steps=100`.
 
     Returns:
-        The run, which names its folders.
+        The run, which names its folders, and its last step.
 
     Raises:
         ConfigError: unknown stage, the configuration is wrong, or a resumed run has another.
@@ -73,7 +75,7 @@ def run_stage(
         NotFiniteError: training diverged; the last finite state was saved.
         CanceledError: SIGTERM arrived; a checkpoint was saved.
     """
-    settings = read_stage_config(name, config)
+    settings = read_stage_config(name, config, overrides)
     run: RunConfig = settings.run
     check_device(run.device)
     join_processes(run.device)
@@ -93,7 +95,7 @@ def run_stage(
         base = find_base(stage.preset, stage.base, run.part_folders)
         if is_resumed:
             check_base(output, base)
-    train(
+    done = train(
         stage,
         run,
         settings.optimizer,
@@ -101,16 +103,17 @@ def run_stage(
         lambda step, scalars: report(step, run.steps, scalars),
         mirror.try_to_push if mirror else lambda: None,
         lambda: _record(settings, base),
+        {key: str(value) for key, value in flat(settings).items()},
     )
     if rank() == 0:
         if run.export_preset:
             export_preset(settings.preset, Path(run.export), run.export_preset, base)
         if mirror:
             mirror.push()
-    return run
+    return run, done
 
 
-def read_stage_config(name: str, config: str) -> Any:
+def read_stage_config(name: str, config: str, overrides: Sequence[str] = ()) -> Any:
     """Read the configuration of a training command, and check that its preset can be read.
 
     Raises:
@@ -119,7 +122,7 @@ def read_stage_config(name: str, config: str) -> Any:
     if name not in STAGES:
         raise ConfigError(f"no training stage {name!r}; there are {', '.join(STAGES)}")
     path = find_config(config)
-    settings = load_config(path, STAGES[name][0])
+    settings = load_config(path, STAGES[name][0], overrides)
     check_ranges(settings, str(path))
     load_preset(settings.preset)
     if settings.run.export_preset:

@@ -15,7 +15,7 @@ from tcan_core.models.weights.keys import check_keys
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import all_gather, build_accelerator, rank
 from tcan_core.training.ema import WeightAverage
-from tcan_core.training.optimizers import build_optimizer
+from tcan_core.training.optimizers import build_optimizer, learning_rate
 from tcan_core.training.samples import Samples, draw_samples
 from tcan_core.training.stage import Stage
 
@@ -111,14 +111,8 @@ class Trainer:
         return int(self.run.batch_size * self.config.accumulation_steps * processes)
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step.
-
-        Linear warm-up, then constant, then linear decay to a tenth over the last `decay_steps`.
-        """
-        warmup = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
-        remaining, decay_steps = self.run.steps - step, self.config.decay_steps
-        decay = 1.0 if remaining >= decay_steps else 0.1 + 0.9 * remaining / decay_steps
-        return self.config.learning_rate * warmup * decay
+        """Return the learning rate of a step, from 0."""
+        return learning_rate(self.config, step, self.run.steps)
 
     def exported_weights(self) -> AbstractContextManager[None]:
         """Return a context in which the parameters are the averaged ones, if averages are kept."""

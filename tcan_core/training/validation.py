@@ -41,12 +41,15 @@ class ValidationConfig(ClipSource):
         clips: number of clips.
         num_inference_steps: denoising steps; None uses the preset's.
         guidance_scale: guidance scale; None uses the preset's.
+        patience: validations in a row without a better PSNR in the moving region, after which the
+            run ends; 0 lets it go on to its last step.
     """
 
     every: int = 1000
     clips: int = 4
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    patience: int = 0
 
 
 class ClipValidation:
@@ -55,7 +58,7 @@ class ClipValidation:
     def __init__(
         self, config: ValidationConfig, tcan: Tcan, preset: Preset, data: ClipData
     ) -> None:
-        self.every = config.every
+        self.every, self.patience = config.every, config.patience
         self._config, self._tcan, self._preset = config, tcan, preset
         self._batch, self._pictures = data.examples(config.clips)
 

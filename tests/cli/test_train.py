@@ -35,7 +35,7 @@ def test_both_entrypoints_have_the_same_options(
         with pytest.raises(SystemExit):
             main([stage, "--help"])
         module = capsys.readouterr().out
-        for text in (summary, "--config", "--resume", "--no-resume", "--check"):
+        for text in (summary, "--config", "--resume", "--no-resume", "--check", "--override"):
             assert text in front and text in module
 
 

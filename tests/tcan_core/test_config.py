@@ -82,3 +82,33 @@ def test_yaml_encodings_are_read_and_others_are_rejected(tmp_path: Path) -> None
         path.write_bytes(binary)
         with pytest.raises(ConfigError, match=r"c\.yaml: "):
             load_config(path, Outer)
+
+
+def test_overrides_replace_values_and_create_sections(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("steps: 3\nnote: one\ninner: {rate: 0.25}\n")
+
+    config = load_config(
+        path, Outer, ["steps=5", "inner.span=[0, 2]", "note=null", "options.a.b=1.0e-3"]
+    )
+
+    assert config == Outer(5, inner=Inner(0.25, (0.0, 2.0)), options={"a": {"b": 0.001}})
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("steps", "override 'steps': expected KEY=VALUE, such as run.steps=100"),
+        ("inner..rate=1", "expected KEY=VALUE"),
+        ("inner.rat=1", "inner: unknown key rat; known are rate, span"),
+        ("steps.few=1", "override of few: its section is 3, which has no keys"),
+        ("inner.rate=5e-4", "expected float, got '5e-4', which YAML reads as text; write 5.0e-4"),
+        ("sizes=[1", "the value is not YAML"),
+    ],
+)
+def test_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("steps: 3\n")
+
+    with pytest.raises(ConfigError, match=message):
+        load_config(path, Outer, [override])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +41,26 @@ from tcan_core.models.weights.preset_sections import ReferenceUse
 # The ControlNet's residuals: of the skips, and of the mid block unless only some are computed.
 Residuals = tuple[list[Tensor], Tensor | None]
 Control = Callable[[int | None], Residuals]
+
+
+class PoseFeatures(NamedTuple):
+    """Features of the poses for the UNet: the ControlNet's residuals, or those of the pose guider.
+
+    Attributes:
+        residuals, mid_residual: of the skips and of the mid block, (b * f, channels, h', w') each;
+            empty and None with a pose guider.
+        guide: added after the first convolution, (b * f, channels, h, w); None with a ControlNet.
+    """
+
+    residuals: list[Tensor]
+    mid_residual: Tensor | None
+    guide: Tensor | None = None
+
+    def repeat(self, copies: int) -> PoseFeatures:
+        """Return several copies along the batch."""
+        residuals, mid = _repeated((self.residuals, self.mid_residual), copies)
+        guide = None if self.guide is None else repeat_rows(self.guide, copies)
+        return PoseFeatures(residuals, mid, guide)
 
 
 @dataclass
@@ -143,17 +164,38 @@ class Tcan:
         if self.image_encoder is not None:
             self.prompt = self.image_encoder.embed(image)[None, None].to(self.prompt)
 
+    def read_images(self, ref_image_latents: Tensor) -> None:
+        """Set the embeddings of several images in training; `read_reference` comes afterwards.
+
+        Args:
+            ref_image_latents: (sources, channels, h, w); they are decoded for the image encoder,
+                since training has no other form of all its images.
+        """
+        if self.image_encoder is None:
+            return
+        with torch.no_grad():
+            images = self.codec.decode(ref_image_latents).float().clamp(-1, 1)
+        pixels = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        embeddings = [self.image_encoder.embed(image) for image in pixels]
+        self.prompt = torch.stack(embeddings)[:, None].to(self.prompt)
+
+    def reference_timestep(self, timestep: Tensor) -> Tensor:
+        """Return the timesteps at which the reference is read for noisy latents of these."""
+        return torch.zeros_like(timestep) if self.reference.timestep == "zero" else timestep
+
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Fill the bank from the clean latents of source images.
 
         Args:
             ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance;
-                without sources the bank stays empty.
+                without sources the bank stays empty. With embeddings of more images, these are
+                the last of them.
             timestep: (sources,), that of the noisy latents to predict, or zero; see `reference`.
         """
-        prompt = self.prompt.expand(len(ref_image_latents), -1, -1)
+        count = len(ref_image_latents)
         with self.bank.reading():
-            if len(ref_image_latents):
+            if count:
+                prompt = self.prompt[-count:].expand(count, -1, -1)
                 self.reference_unet(ref_image_latents, timestep, prompt)
 
     def predict(
@@ -237,20 +279,23 @@ class Tcan:
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float
     ) -> Tensor:
         """Predict without motion modules, as after training stage 1; see `predict`."""
-        residuals, mid_residual = self.control(latents, timestep, pose_maps)
-        assert mid_residual is not None
-        if guidance_scale == 1:
-            self.bank.uncond_rows = 0
-            return self.run_unet(latents, timestep, residuals, mid_residual)
-        self.bank.uncond_rows = latents.shape[0] * latents.shape[2]
-        predictions = self.run_unet(
-            torch.cat([latents, latents]),
-            torch.cat([timestep, timestep]),
-            [torch.cat([residual, residual]) for residual in residuals],
-            torch.cat([mid_residual, mid_residual]),
+        copies = 1 if guidance_scale == 1 else 2
+        self.bank.uncond_rows = (copies - 1) * latents.shape[0] * latents.shape[2]
+        prediction = self.run_unet(
+            repeat_rows(latents, copies),
+            repeat_rows(timestep, copies),
+            self.pose_features(latents, timestep, pose_maps).repeat(copies),
         )
-        unconditional, conditional = predictions.chunk(2)
+        if copies == 1:
+            return prediction
+        unconditional, conditional = prediction.chunk(2)
         return unconditional + guidance_scale * (conditional - unconditional)
+
+    def pose_features(self, latents: Tensor, timestep: Tensor, pose_maps: Tensor) -> PoseFeatures:
+        """Return what `run_unet` adds to the UNet for these poses; inputs as for `predict`."""
+        if self.pose_guider is not None:
+            return PoseFeatures([], None, self.pose_guider(_as_images(pose_maps)))
+        return PoseFeatures(*self.control(latents, timestep, pose_maps))
 
     def control(
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, count: int | None = None
@@ -279,40 +324,59 @@ class Tcan:
         self,
         latents: Tensor,
         timestep: Tensor,
-        residuals: list[Tensor],
-        mid_residual: Tensor | None,
+        pose: PoseFeatures,
     ) -> Tensor:
         """Run the whole denoising UNet, in training and without motion modules.
 
         Args:
             latents: (b, c, f, h, w), noisy.
             timestep: (b,).
-            residuals, mid_residual: the ControlNet's, (b * f, channels, h', w') each.
+            pose: features of the pose maps.
 
         Returns:
             (b, c, f, h, w).
         """
         frames = latents.shape[2]
         common = {
-            "encoder_hidden_states": self._text(latents.shape[0] * frames),
-            "down_block_additional_residuals": residuals,
-            "mid_block_additional_residual": mid_residual,
+            "encoder_hidden_states": self._text(latents.shape[0] * frames, self.bank.uncond_rows),
+            "down_block_additional_residuals": pose.residuals or None,
+            "mid_block_additional_residual": pose.mid_residual,
             "return_dict": False,
         }
-        if isinstance(self.denoising_unet, UNetMotionModel):
-            video: Tensor = self.denoising_unet(latents, timestep, **common)[0]
-            return video
-        images: Tensor = self.denoising_unet(
-            _as_images(latents), timestep.repeat_interleave(frames), **common
-        )[0]
+        with _added_after(self.denoising_unet.conv_in, pose.guide):
+            if isinstance(self.denoising_unet, UNetMotionModel):
+                video: Tensor = self.denoising_unet(latents, timestep, **common)[0]
+                return video
+            images: Tensor = self.denoising_unet(
+                _as_images(latents), timestep.repeat_interleave(frames), **common
+            )[0]
         return torch.unflatten(images, 0, (-1, frames)).transpose(1, 2)
 
     def _text(self, rows: int, uncond_rows: int = 0) -> Tensor:
         """Return what cross-attention sees, (rows, tokens, dim); the unconditional rows first."""
-        text = self.prompt.expand(rows, -1, -1)
+        text = self.prompt
+        if len(text) != rows:
+            text = (
+                text.expand(rows, -1, -1)
+                if len(text) == 1
+                else repeat_rows(text, rows // len(text))
+            )
         if self.image_encoder is None or not uncond_rows:
             return text
         return torch.cat([torch.zeros_like(text[:uncond_rows]), text[uncond_rows:]])
+
+
+@contextmanager
+def _added_after(layer: nn.Module, features: Tensor | None) -> Iterator[None]:
+    """Add features to a layer's output inside the context; None adds nothing."""
+    if features is None:
+        yield
+        return
+    handle = layer.register_forward_hook(lambda _, inputs, output: output + features)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _repeated(residuals: Residuals, copies: int) -> Residuals:

@@ -43,6 +43,7 @@ from tcan_core.models.weights.presets import LEAVE_OUT, REFUSE, Preset
 # Folders of `<name>.safetensors`: one, or several in search order. None means the preset's own
 # files, next to its YAML or in its store.
 PartFolders = Path | Sequence[Path | None] | None
+OWN_LORA = {"rank": 16, "alpha": 16}  # trained for a preset without one; sd15's
 
 
 def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
@@ -142,13 +143,6 @@ def load_preview_decoder(preset: Preset, folder: PartFolders = None) -> Autoenco
     return decoder
 
 
-def load_prior(
-    preset: Preset, folder: PartFolders = None
-) -> tuple[UNet2DConditionModel, ControlNetModel]:
-    """Build denoising UNet and ControlNet without motion modules and LoRA."""
-    return load_base_unet(preset, folder), load_controlnet(preset, folder)
-
-
 def load_base_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
     """Build the denoising UNet without motion modules and LoRA."""
     unet = build_denoising_unet(preset)
@@ -172,6 +166,15 @@ def load_controlnet(preset: Preset, folder: PartFolders = None) -> ControlNetMod
     return controlnet
 
 
+def load_pose_guider(preset: Preset, folder: PartFolders = None) -> nn.Module | None:
+    """Build the pose guider, or return None if the preset has a ControlNet in its place."""
+    if "pose_guider" not in preset.parts:
+        return None
+    guider = build_pose_guider(preset)
+    load_strictly(guider, read_part(preset, "pose_guider", folder), "pose_guider")
+    return guider
+
+
 def load_appearance(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
@@ -185,18 +188,22 @@ def load_unets(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, UNet2DConditionModel]:
     """Build denoising UNet and reference UNet, with all LoRAs merged."""
-    unet = load_base_unet(preset, folder)
-    reference_unet = build_reference_unet(preset)
-    source = weights_source(preset, "reference_unet", folder) or "reference_unet"
-    load_strictly(reference_unet, read_part(preset, source, folder), "reference_unet")
+    unet, reference_unet = load_base_unet(preset, folder), load_reference_unet(preset, folder)
     if weights_source(preset, "lora", folder) is not None:
-        lora = preset.parts["lora"].config
-        add_lora(unet, lora["rank"], lora["alpha"])
+        add_lora(unet, **lora_config(preset))
         load_lora(unet, read_part(preset, "lora", folder))
         merge_lora(unet)
         unload_merged(unet)
     merge_loras(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
     return unet, reference_unet
+
+
+def load_reference_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
+    """Build the reference UNet without LoRAs, with the weights that the preset has for it."""
+    reference_unet = build_reference_unet(preset)
+    source = weights_source(preset, "reference_unet", folder) or "reference_unet"
+    load_strictly(reference_unet, read_part(preset, source, folder), "reference_unet")
+    return reference_unet
 
 
 def weights_source(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
@@ -245,11 +252,8 @@ def load_tcan(
         state = read_part(preset, "motion_modules", folder)
         load_motion_state(denoising_unet, state, "motion_modules")
     controlnet: ControlNetModel | TemporalControlNet | None = None
-    pose_guider: nn.Module | None = None
-    if "pose_guider" in preset.parts:
-        pose_guider = build_pose_guider(preset)
-        load_strictly(pose_guider, read_part(preset, "pose_guider", folder), "pose_guider")
-    else:
+    pose_guider = load_pose_guider(preset, folder)
+    if pose_guider is None:
         controlnet = load_controlnet(preset, folder)
         if motion and temporal_controlnet:
             controlnet = load_temporal(preset, controlnet, folder)
@@ -286,6 +290,12 @@ def load_temporal(
         state = select_for(temporal, state)
     load_motion_state(temporal, state, "controlnet_motion_modules")
     return temporal
+
+
+def lora_config(preset: Preset) -> dict[str, int]:
+    """Return rank and alpha of the preset's LoRA; of one that it does not have, `OWN_LORA`."""
+    part = preset.parts.get("lora")
+    return OWN_LORA if part is None else {key: part.config[key] for key in OWN_LORA}
 
 
 def unload_merged(unet: nn.Module) -> None:

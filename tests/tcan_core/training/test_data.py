@@ -15,13 +15,15 @@ from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.models.weights.loading import load_codec
 from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
-from tcan_core.sampling.schedulers import PredictionType, convert_prediction
+from tcan_core.sampling.schedulers import NoiseSchedule, PredictionType, convert_prediction
 from tcan_core.training.clip_data import PuppetClips, PuppetPairs
 from tcan_core.training.config import PuppetData
-from tcan_core.training.diffusion import add_noise, alphas_cumprod
+from tcan_core.training.diffusion import LossConfig, add_noise, alphas_cumprod
 from tcan_core.training.latent_data import load_latents
 from tcan_core.training.puppet_data import MOTION_FRAMES, cache_folder, load_puppets, to_images
 from tcan_core.training.samples import Samples, draw_samples
+
+EPSILON = NoiseSchedule()
 
 
 @pytest.fixture
@@ -159,18 +161,20 @@ def test_samples_depend_only_on_their_generator(
 def test_training_uses_the_noise_schedule_of_the_sampler() -> None:
     scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear")
 
-    torch.testing.assert_close(alphas_cumprod(), scheduler.alphas_cumprod, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        alphas_cumprod(EPSILON), scheduler.alphas_cumprod, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 def test_a_perfect_prediction_is_the_clean_latents(kind: PredictionType) -> None:
     latents = torch.randn(8, 4, 3, 5, 6, generator=random(5))
-    noisy = add_noise(latents, kind, some(8))
+    noisy = add_noise(latents, NoiseSchedule(prediction_type=kind), some(8))
 
     assert float(noisy.loss(noisy.target)) == 0
     assert float(noisy.loss(noisy.target + 1)) == pytest.approx(float(noisy.weight.mean()))
     for index, timestep in enumerate(noisy.timestep.tolist()):
-        alpha_bar = float(alphas_cumprod()[timestep])
+        alpha_bar = float(alphas_cumprod(EPSILON)[timestep])
         if alpha_bar > 0.01:
             clean = convert_prediction(
                 noisy.target[index], noisy.noisy[index], alpha_bar, kind, "sample"
@@ -179,7 +183,7 @@ def test_a_perfect_prediction_is_the_clean_latents(kind: PredictionType) -> None
 
 
 def test_noise_has_unit_variance_and_all_timesteps() -> None:
-    noisy = add_noise(torch.randn(4000, 4, 2, 2, generator=random(5)), "epsilon", some(4000))
+    noisy = add_noise(torch.randn(4000, 4, 2, 2, generator=random(5)), EPSILON, some(4000))
 
     assert float(noisy.noisy.var()) == pytest.approx(1, abs=0.03)
     assert noisy.timestep.min() < 10 and noisy.timestep.max() > 990
@@ -187,10 +191,55 @@ def test_noise_has_unit_variance_and_all_timesteps() -> None:
 
 
 def test_x0_is_weighted_by_the_clipped_signal_to_noise_ratio() -> None:
-    noisy = add_noise(torch.zeros(500, 1, 4, 4), "sample", some(500))
-    alphas = alphas_cumprod()[noisy.timestep]
+    noisy = add_noise(torch.zeros(500, 1, 4, 4), NoiseSchedule(prediction_type="sample"), some(500))
+    alphas = alphas_cumprod(EPSILON)[noisy.timestep]
 
     torch.testing.assert_close(noisy.weight, (alphas / (1 - alphas)).clamp(0.4, 3.0))
     assert float(noisy.weight.min()) == pytest.approx(0.4)
     assert float(noisy.weight.max()) == pytest.approx(3.0)
-    assert torch.equal(add_noise(torch.zeros(5, 1, 4, 4), "epsilon", some(5)).weight, torch.ones(5))
+    assert torch.equal(add_noise(torch.zeros(5, 1, 4, 4), EPSILON, some(5)).weight, torch.ones(5))
+
+
+@pytest.mark.parametrize("rescaled", [False, True])
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear"])
+def test_training_uses_the_schedule_of_a_preset(betas: str, rescaled: bool) -> None:
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule=betas,
+        rescale_betas_zero_snr=rescaled,
+        prediction_type="v_prediction",
+    )
+    schedule = NoiseSchedule(beta_schedule=betas, rescale_betas_zero_snr=rescaled)
+
+    own = alphas_cumprod(schedule)
+
+    torch.testing.assert_close(own, scheduler.alphas_cumprod, rtol=1e-3, atol=1e-6)
+    assert (float(own[-1]) == 0) == rescaled
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_min_snr_weights_the_error_of_the_image_by_a_limited_ratio(kind: PredictionType) -> None:
+    schedule = NoiseSchedule(prediction_type=kind)
+    latents = torch.zeros(500, 1, 4, 4)
+
+    noisy = add_noise(latents, schedule, some(500), LossConfig(min_snr_gamma=5.0))
+
+    # An error of the target is this multiple of the image's error that it stands for, squared.
+    alpha = alphas_cumprod(schedule)[noisy.timestep].double()
+    ones = torch.ones_like(alpha)
+    of_image = {"sample": ones, "epsilon": alpha / (1 - alpha), "v_prediction": 1 / (1 - alpha)}[
+        kind
+    ]
+    expected = (alpha / (1 - alpha)).clamp(max=5) / of_image
+    torch.testing.assert_close(noisy.weight.double(), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_offset_noise_shifts_whole_channels() -> None:
+    latents = torch.zeros(2000, 4, 3, 2, 2)
+    plain = add_noise(latents, EPSILON, some(2000)).target
+
+    shifted = add_noise(latents, EPSILON, some(2000), LossConfig(noise_offset=0.1)).target - plain
+
+    assert torch.allclose(shifted, shifted[:, :, :1, :1, :1].expand_as(shifted), atol=1e-5)
+    assert float(shifted[:, :, 0, 0, 0].std()) == pytest.approx(0.1, rel=0.05)

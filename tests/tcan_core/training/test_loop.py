@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 from torch import nn
 
 from media.image import read_image
+from tcan_core.errors import ConfigError
+from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.loop import train
+from tcan_core.training.optimizers import learning_rate
 from tcan_core.training.stages import STAGES
 from tests.tcan_core.training.conftest import TinyRuns
 from tests.tcan_core.training.lines import Lines, silent
@@ -73,6 +78,66 @@ def test_the_learning_rate_is_constant_without_decay_steps(tmp_path: Path) -> No
     train(Lines(), run, config, False, lambda _, now: rates.append(now["learning_rate"]))
 
     assert rates == [0.5, 0.5, 0.5]
+
+
+def test_cosine_falls_to_nothing_after_warm_up_or_at_the_end() -> None:
+    whole = OptimizerConfig(learning_rate=2.0, warmup_steps=4, schedule="cosine")
+    late = replace(whole, decay_steps=4)
+
+    rates = [learning_rate(whole, step, 12) for step in (0, 3, 4, 8)]
+    assert rates == pytest.approx([0.5, 2.0, 2.0, 1.0])
+    assert [learning_rate(late, step, 12) for step in (4, 8, 10)] == pytest.approx([2.0, 2.0, 1.0])
+    assert 0 < learning_rate(whole, 11, 12) < 0.1
+
+
+def test_constant_schedule_warms_up_and_has_no_decay_steps() -> None:
+    config = OptimizerConfig(learning_rate=2.0, warmup_steps=4, schedule="constant")
+
+    assert [learning_rate(config, step, 9) for step in (0, 1, 3, 8)] == [0.5, 1.0, 2.0, 2.0]
+    with pytest.raises(ConfigError, match="schedule is 'constant', but decay_steps is 5"):
+        replace(config, decay_steps=5)
+
+
+class Scores:
+    """Validation with given scores, one after each step."""
+
+    every, patience = 1, 2
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = scores
+
+    def __call__(self, folder: Path) -> dict[str, float]:
+        """Return the score of the step."""
+        return {"moving_region_psnr": self.scores[int(folder.name) - 1]}
+
+
+def test_run_ends_after_validations_without_a_better_one(tmp_path: Path) -> None:
+    stage: Any = Lines()
+    stage.validation = Scores([1.0, 3.0, 2.0, 3.0, 9.0, 9.0])
+    run = run_in(tmp_path, steps=6)
+
+    assert train(stage, run, OptimizerConfig(), False, silent) == 4
+    assert load_checkpoint(tmp_path / "best.pt")["step"] == 2
+    assert train(stage, run, OptimizerConfig(), True, silent) == 4  # it is still at its end
+
+
+def test_trackers_get_scalars_and_the_configuration(tmp_path: Path) -> None:
+    trackers: Any = ("tensorboard",)  # the one of accelerate's that is installed
+    run = run_in(tmp_path, steps=2, log_every=1, trackers=trackers, project="ours")
+
+    train(Lines(), run, OptimizerConfig(), False, silent, described={"run.steps": "2"})
+
+    events = event_accumulator.EventAccumulator(str(tmp_path / "ours"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+    assert "run.steps: '2'" in next((tmp_path / "ours").rglob("hparams.yml")).read_text()
+
+
+def test_tracker_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    run = run_in(tmp_path, trackers=("comet_ml",))
+
+    with pytest.raises(ConfigError, match="trackers: comet_ml is not installed; run pip install"):
+        train(Lines(), run, OptimizerConfig(), False, silent)
 
 
 def test_the_average_follows_the_weights() -> None:

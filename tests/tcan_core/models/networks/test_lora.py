@@ -13,7 +13,7 @@ from tcan_core.errors import WeightsError
 from tcan_core.models.networks.lora import add_lora, load_lora, lora_state, merge_lora
 from tcan_core.models.networks.motion import add_motion
 from tcan_core.models.weights.builders import build_denoising_unet, build_motion_adapter
-from tcan_core.models.weights.loading import load_prior, load_strictly, read_part, unload_merged
+from tcan_core.models.weights.loading import load_base_unet, load_strictly, read_part, unload_merged
 from tcan_core.models.weights.presets import Preset, load_preset
 
 TIMESTEP = torch.tensor([10, 900])
@@ -56,7 +56,7 @@ def test_lora_of_the_full_size_model_has_96_layers() -> None:
 
 @torch.no_grad()
 def test_a_merged_adapter_equals_the_unmerged_one(tiny: Preset, weights: Path) -> None:
-    unet, _ = load_prior(tiny, weights)
+    unet = load_base_unet(tiny, weights)
     keys = set(unet.state_dict())
     latents, prompt = torch.randn(2, 4, 4, 4), torch.ones(2, 1, 8)
     plain = unet(latents, TIMESTEP, prompt).sample

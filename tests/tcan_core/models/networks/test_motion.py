@@ -26,7 +26,7 @@ from tcan_core.models.weights.builders import (
     build_motion_adapter,
     controlnet_motion,
 )
-from tcan_core.models.weights.loading import load_prior
+from tcan_core.models.weights.loading import load_base_unet, load_controlnet
 from tcan_core.models.weights.presets import Preset
 from tests.tcan_core.tiny_weights import shaken
 
@@ -50,7 +50,7 @@ def moving_unet(tiny: Preset) -> UNetMotionModel:
 
 @torch.no_grad()
 def test_new_motion_modules_do_not_change_the_unet(tiny: Preset, weights: Path) -> None:
-    unet, _ = load_prior(tiny, weights)
+    unet = load_base_unet(tiny, weights)
     inflated = add_motion(unet, build_motion_adapter(tiny))
     zero_motion_output(inflated)
     latents = torch.randn(LATENTS)
@@ -63,7 +63,7 @@ def test_new_motion_modules_do_not_change_the_unet(tiny: Preset, weights: Path) 
 
 @torch.no_grad()
 def test_a_new_temporal_controlnet_equals_the_controlnet(tiny: Preset, weights: Path) -> None:
-    _, controlnet = load_prior(tiny, weights)
+    controlnet = load_controlnet(tiny, weights)
     temporal = TemporalControlNet(deepcopy(controlnet), controlnet_motion(tiny))
     zero_motion_output(temporal)
     latents, pose_maps = torch.randn(LATENTS), torch.rand(POSE_MAPS)

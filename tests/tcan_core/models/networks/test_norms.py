@@ -18,7 +18,7 @@ from tcan_core.models.weights.builders import (
     build_motion_adapter,
     controlnet_motion,
 )
-from tcan_core.models.weights.loading import load_prior
+from tcan_core.models.weights.loading import load_controlnet
 from tcan_core.models.weights.presets import NormGrouping, Preset
 from tests.tcan_core.tiny_weights import shaken
 
@@ -121,7 +121,7 @@ def test_norms_of_the_denoising_unet_equal_a_reference(
 def test_norms_of_the_temporal_controlnet_equal_a_reference(
     tiny: Preset, weights: Path, grouping: NormGrouping
 ) -> None:
-    _, controlnet = load_prior(tiny, weights)
+    controlnet = load_controlnet(tiny, weights)
     motion = controlnet_motion(tiny) | {"norm_grouping": grouping}
     temporal = TemporalControlNet(controlnet, motion)
     latents = torch.randn(LATENTS) * torch.arange(1, FRAMES + 1)[:, None, None]
@@ -153,7 +153,7 @@ def test_norm_groupings_differ_and_are_copied_with_the_network(tiny: Preset) -> 
 def test_controlnet_motion_modules_can_be_limited_to_some_blocks(
     tiny: Preset, weights: Path
 ) -> None:
-    _, controlnet = load_prior(tiny, weights)
+    controlnet = load_controlnet(tiny, weights)
     motion = controlnet_motion(tiny) | {"down_blocks": [1], "mid_block": False}
     temporal = TemporalControlNet(deepcopy(controlnet), motion)
     latents = torch.randn(LATENTS)

@@ -16,7 +16,7 @@ from tcan_core.models.networks.reference_attention import (
     connect_reference,
 )
 from tcan_core.models.weights.builders import build_denoising_unet, build_reference_unet
-from tcan_core.models.weights.loading import load_prior
+from tcan_core.models.weights.loading import load_base_unet
 from tcan_core.models.weights.presets import Preset, load_preset
 from tests.tcan_core.tiny_weights import shaken
 
@@ -75,7 +75,7 @@ def test_unconditional_rows_attend_only_to_their_own_tokens(attention: Attention
 
 
 def test_an_empty_bank_leaves_the_unet_unchanged(tiny: Preset, weights: Path) -> None:
-    unet, _ = load_prior(tiny, weights)
+    unet = load_base_unet(tiny, weights)
     plain = deepcopy(unet)
     connect_reference(build_reference_unet(tiny), unet)
     latents, prompt = torch.randn(2, 4, 4, 6), torch.ones(2, 1, 8)
@@ -85,7 +85,7 @@ def test_an_empty_bank_leaves_the_unet_unchanged(tiny: Preset, weights: Path) ->
 
 
 def test_the_bank_changes_the_prediction(tiny: Preset, weights: Path) -> None:
-    unet, _ = load_prior(tiny, weights)
+    unet = load_base_unet(tiny, weights)
     reference_unet = build_reference_unet(tiny)
     bank = connect_reference(reference_unet, unet)
     latents, prompt = torch.randn(2, 4, 4, 4), torch.ones(2, 1, 8)
@@ -103,7 +103,7 @@ def test_the_bank_changes_the_prediction(tiny: Preset, weights: Path) -> None:
 
 
 def test_gradients_reach_the_reference_unet(tiny: Preset, weights: Path) -> None:
-    unet, _ = load_prior(tiny, weights)
+    unet = load_base_unet(tiny, weights)
     reference_unet = build_reference_unet(tiny)
     connect_reference(reference_unet, unet)
     prompt = torch.ones(1, 1, 8)

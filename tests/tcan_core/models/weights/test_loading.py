@@ -15,8 +15,9 @@ from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.weights.builders import build_denoising_unet, build_text_encoder
 from tcan_core.models.weights.keys import read_safetensors
 from tcan_core.models.weights.loading import (
+    load_base_unet,
     load_codec,
-    load_prior,
+    load_controlnet,
     load_prompt,
     load_strictly,
     load_tcan,
@@ -70,7 +71,7 @@ def test_nothing_is_loaded_when_a_key_is_missing(tiny: Preset) -> None:
 
 
 def test_exported_weights_round_trip(tiny: Preset, weights: Path) -> None:
-    unet, controlnet = load_prior(tiny, weights)
+    unet, controlnet = load_base_unet(tiny, weights), load_controlnet(tiny, weights)
 
     for network, part in ((unet, "denoising_unet"), (controlnet, "controlnet")):
         state = load_file(weights / f"{part}.safetensors")

@@ -1,0 +1,76 @@
+"""Regularization of fine-tuning by clips of other characters, and by the initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tcan_core.training.batches import ClipBatch, ClipData
+from tcan_core.training.clip_data import ClipSource
+from tcan_core.training.samples import Samples, uniform
+
+
+@dataclass(frozen=True)
+class Regularization(ClipSource):
+    """Clips of other characters, from one of `data`, `folders`, `shards`.
+
+    Attributes:
+        share: probability that a sample is drawn from them, 0..1.
+    """
+
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class MixedClips:
+    """Clips of which a share comes from another source."""
+
+    own: ClipData
+    others: ClipData
+    share: float
+
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw one row per sample from its source."""
+        sources = self._sources(samples)
+        batches = [data.sample([samples[row] for row in rows]) for data, rows in sources]
+        order = np.argsort(np.concatenate([rows for _, rows in sources]))
+        return ClipBatch(*(torch.cat(parts)[order] for parts in zip(*batches, strict=True)))
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the name of the clip that `sample` draws for each sample."""
+        names = dict[int, str]()
+        for data, rows in self._sources(samples):
+            found = data.names([samples[row] for row in rows])
+            names |= dict(zip(rows, found, strict=True))
+        return [names[row] for row in range(len(samples))]
+
+    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+        """Return a fixed batch of the own clips, and its images."""
+        return self.own.examples(count)
+
+    def _sources(self, samples: Samples) -> list[tuple[ClipData, Sequence[int]]]:
+        """Return each source that is drawn from, with the rows of its samples."""
+        is_other = (uniform(samples) < self.share).tolist()
+        rows = [[row for row, other in enumerate(is_other) if other == kind] for kind in (0, 1)]
+        pairs = zip((self.own, self.others), rows, strict=True)
+        return [(data, chosen) for data, chosen in pairs if chosen]
+
+
+class InitialDistance:
+    """Mean squared distance of the trained weights from their values at construction."""
+
+    def __init__(self, trained: nn.Module) -> None:
+        self._parameters = [value for value in trained.parameters() if value.requires_grad]
+        self._initial = [value.detach().clone() for value in self._parameters]
+        self._count = sum(value.numel() for value in self._parameters)
+
+    def __call__(self) -> Tensor:
+        """Return the distance, a scalar with gradients."""
+        pairs = zip(self._parameters, self._initial, strict=True)
+        squares = [(now - before).square().sum() for now, before in pairs]
+        return torch.stack(squares).sum() / self._count
