@@ -23,17 +23,22 @@ SHIPPED = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob(
 
 def stage_of(path: str) -> str:
     """`autoencoder.decoder.yaml` is another configuration of the autoencoder's stage."""
-    return Path(path).name.split(".")[0].replace("_", "-")
+    name = Path(path).name.split(".")[0].replace("_", "-")
+    return "stage1" if name == "finetune" else name
 
 
 def test_every_stage_ships_a_configuration() -> None:
     by_preset = {
         preset: {stage_of(path) for path in SHIPPED if path.startswith(f"{preset}/")}
-        for preset in ("mini", "sd15")
+        for preset in ("mini", "sd15", "moore")
     }
 
-    assert by_preset == {"mini": set(STAGES), "sd15": {"stage1", "stage2"}}
-    assert len(SHIPPED) == 6 + 2 * 2
+    assert by_preset == {
+        "mini": set(STAGES),
+        "sd15": {"stage1", "stage2"},
+        "moore": {"stage1"},
+    }
+    assert len(SHIPPED) == 6 + 2 * 2 + 3
 
 
 @pytest.mark.parametrize("path", SHIPPED)
