@@ -54,7 +54,9 @@ def animate(
     ptm_tau: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Pose-driven temperature: more means a calmer background. Default: 3."
+            min=0,
+            help="Pose-driven temperature: more means a calmer background. Default: 3, or"
+            " 0 for a preset that takes maps.",
         ),
     ] = None,
     retarget: Annotated[
@@ -252,6 +254,7 @@ def animate(
                 audio=audio and not group.rank,
                 pose_options=pose_options,
             )
+        settings.windows(prepared.num_frames, loaded)  # refuses windows that are too long
         if not group.rank:
             stored = stored_format(out, prepared.fps, prepared.image.shape[:2])
             for line in [*prepared.warnings, *stored.warnings]:  # before the long computation

@@ -195,7 +195,8 @@ class TcanAnimator:
         assert self._drawer is not None, "load() comes first"
         progress = detection_progress(report, is_canceled)
         media = self._media.with_check(cancel_check(is_canceled))
-        placing = animate_settings(params).placing
+        settings = animate_settings(params)
+        placing = settings.placing
         read: Callable[..., PreparedInput] = prepare_maps
         if not self._takes_maps:
             read = partial(
@@ -207,6 +208,8 @@ class TcanAnimator:
                 **placing,
             )
         with _mapped_errors():
+            preset = load_preset(self.preset)
+            settings.temperature(preset)  # refuses what the preset cannot do, before any work
             if self._takes_maps:
                 reject_pose_options({"image_pose": image_pose, "person": params.person})
             self._check_subjects(image, driving, params, media)
@@ -219,6 +222,7 @@ class TcanAnimator:
                 trim=_trim(params),
                 audio=params.audio and params.format is ResultFormat.MP4,
             )
+            settings.windows(result.num_frames, preset)  # refuses windows that are too long
             if result.pose_maps is None:
                 maps = self._drawer.pose_maps(
                     result.image, result.poses, result.source_pose, **placing
@@ -359,10 +363,7 @@ class TcanAnimator:
 def animate_settings(params: JobParams) -> AnimateSettings:
     """Return the pipeline's settings for a job's parameters."""
     others = {"format", "audio", *PosesParams.model_fields}
-    given = params.model_dump(exclude=others, exclude_none=True)
-    if params.ptm_tau == JobParams().ptm_tau:
-        given["ptm_tau"] = None  # the default, which a preset that takes maps turns off
-    return AnimateSettings(**given)
+    return AnimateSettings(**params.model_dump(exclude=others, exclude_none=True))
 
 
 def _sound_warnings(params: JobParams) -> list[str]:

@@ -11,6 +11,7 @@ from service.contract.workers import ModelInfo
 from service.settings import RuntimeSettings
 from tcan_core.models.weights.inventory import is_zero_shot, recorded_sha256, substituted_parts
 from tcan_core.models.weights.presets import Preset
+from tcan_core.pipelines.animate_settings import AnimateSettings
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 
@@ -34,12 +35,17 @@ def model_info(
     options = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = _files(preset, folder) if loaded else {}
     hashes = {} if folder else {name: recorded_sha256(preset, name) for name in files}
+    sampling = preset.sampling
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
         resolution=preset.resolution,
-        num_inference_steps=preset.sampling.num_inference_steps,
-        guidance_scale=preset.sampling.guidance_scale,
+        num_inference_steps=sampling.num_inference_steps,
+        guidance_scale=sampling.guidance_scale,
+        context_size=sampling.context_size,
+        context_overlap=sampling.context_overlap,
+        ptm_tau=AnimateSettings().temperature(preset),
+        scheduler=sampling.scheduler,
         weights={name: hashes.get(name) or file_sha256(path) for name, path in files.items()},
         stand_ins=substituted_parts(preset, folder) if loaded else {},
         zero_shot=loaded and is_zero_shot(preset, folder),

@@ -64,6 +64,10 @@ MODEL: dict[str, Any] = {
     "resolution": 64,
     "num_inference_steps": 4,
     "guidance_scale": 1.25,
+    "context_size": 16,
+    "context_overlap": 2,
+    "ptm_tau": 3.0,
+    "scheduler": "ddim",
     "weights": {"vae": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
     "versions": {"tcan": "0.1.0", "torch": "2.13.0"},
 }

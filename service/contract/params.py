@@ -9,10 +9,17 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.contract.numbers import WHOLE
-from service.contract.version import Since
+from service.contract.version import Formerly, Since
 
 MAX_SEED = 2**32 - 1
 PRESET = r"^[A-Za-z0-9_.-]{1,100}$"
+# Parameters with a default of the preset, which `ModelInfo` names.
+PRESET_PARAMS = (
+    *("num_inference_steps", "guidance_scale", "context_size", "context_overlap", "ptm_tau"),
+    "scheduler",
+)
+# Frames in a window of most presets; releases before used it where a job names none.
+DEFAULT_WINDOW = 16
 MAX_TRIM_S = 24 * 3600
 CANVAS = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 
@@ -137,20 +144,22 @@ class JobParams(PosesParams):
         description="Classifier-free guidance towards the source image; 1 turns it off and "
         "halves the time. The preset's default when absent.",
     )
-    context_size: Annotated[int, Field(ge=2, le=32), WHOLE] = Field(
-        16, description="Frames in one context window, denoised together."
+    context_size: Annotated[
+        Annotated[int, Field(ge=2, le=32), WHOLE] | None, Formerly(DEFAULT_WINDOW)
+    ] = Field(
+        None,
+        description="Frames in one context window, denoised together. The preset's default when "
+        "absent, which may be longer.",
     )
     context_overlap: Annotated[int, Field(ge=0, le=31), WHOLE] | None = Field(
         None,
-        description="Frames shared by neighbouring windows, less than context_size. The preset's "
-        "default when absent.",
+        description="Frames shared by neighbouring windows, less than context_size, or than 16 "
+        "without one. The preset's default when absent.",
     )
-    ptm_tau: float = Field(
-        3.0,
-        ge=0.0,
-        le=10.0,
+    ptm_tau: Annotated[Annotated[float, Field(ge=0.0, le=10.0)] | None, Formerly(3.0)] = Field(
+        None,
         description="Strength of the pose-driven temperature map, which stabilizes the background; "
-        "0 turns it off.",
+        "0 turns it off. The preset's default when absent: 3, or 0 if it takes maps.",
     )
     retarget: bool = Field(
         True,
@@ -187,10 +196,12 @@ class JobParams(PosesParams):
 
     @model_validator(mode="after")
     def _overlap_fits_window(self) -> Self:
-        if self.context_overlap is not None and self.context_overlap >= self.context_size:
+        size = DEFAULT_WINDOW if self.context_size is None else self.context_size
+        if self.context_overlap is not None and self.context_overlap >= size:
+            absent = ", which counts as 16 while it is absent" if self.context_size is None else ""
             raise ValueError(
-                f"context_overlap must be less than context_size, "
-                f"got {self.context_overlap} and {self.context_size}"
+                f"context_overlap must be less than context_size{absent}, "
+                f"got {self.context_overlap} and {size}"
             )
         return self
 

@@ -29,6 +29,17 @@ class Since:
     contract: int
 
 
+@dataclass(frozen=True)
+class Formerly:
+    """Annotation of a field of `JobParams` that is None for the preset's own value.
+
+    Releases before stored and compared `default` in its place, and refuse None. So do records: a
+    default that the caller gave is listed in their field `given`.
+    """
+
+    default: Any
+
+
 def least_contract(*models: BaseModel) -> int:
     """Return the lowest contract version that supports the fields in use."""
     return max((since for model in models for since in _in_use(model).values()), default=1)
@@ -40,7 +51,22 @@ def stored(model: BaseModel) -> str:
     Releases before contract 2 refuse unknown fields, so unused fields of later contracts are left
     out.
     """
-    return model.model_dump_json(exclude=_later(type(model)).keys() - _in_use(model).keys())
+    exclude = _later(type(model)).keys() - _in_use(model).keys()
+    return _with_former_defaults(model).model_dump_json(exclude=exclude)
+
+
+def given_defaults(model: BaseModel) -> list[str]:
+    """Return the fields with a former default that the caller gave; see `Formerly`."""
+    return [n for n, value in _former_defaults(type(model)).items() if getattr(model, n) == value]
+
+
+def without_former_defaults(
+    kind: type[BaseModel], fields: dict[str, Any], given: list[str]
+) -> dict[str, Any]:
+    """Return a record's fields without the former defaults that nobody gave; see `Formerly`."""
+    former = _former_defaults(kind)
+    unset = {name for name, value in former.items() if fields.get(name) == value} - {*given}
+    return {name: value for name, value in fields.items() if name not in unset}
 
 
 def comparable(model: BaseModel) -> dict[str, Any]:
@@ -49,7 +75,24 @@ def comparable(model: BaseModel) -> dict[str, Any]:
     Fields that contract 3 or a later one added are left out while they are unused.
     """
     added = {name for name, since in _later(type(model)).items() if since >= 3}
-    return model.model_dump(mode="json", exclude=added - _in_use(model).keys())
+    exclude = added - _in_use(model).keys()
+    return _with_former_defaults(model).model_dump(mode="json", exclude=exclude)
+
+
+def _with_former_defaults(model: BaseModel) -> BaseModel:
+    former = _former_defaults(type(model)).items()
+    return model.model_copy(update={n: value for n, value in former if getattr(model, n) is None})
+
+
+@cache
+def _former_defaults(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the former defaults of fields that are None now."""
+    return {
+        name: former.default
+        for name, field in kind.model_fields.items()
+        for former in field.metadata
+        if isinstance(former, Formerly)
+    }
 
 
 @cache

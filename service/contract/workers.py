@@ -17,6 +17,12 @@ class ModelInfo(BaseModel):
     resolution: int = Field(description="Side of the training images, in pixels.")
     num_inference_steps: int = Field(description="Default of the preset.")
     guidance_scale: float = Field(description="Default of the preset.")
+    context_size: int | None = Field(
+        default=None, description="Default of the preset, in frames; absent for older workers."
+    )
+    context_overlap: int | None = Field(default=None, description="Default of the preset.")
+    ptm_tau: float | None = Field(default=None, description="Default of the preset.")
+    scheduler: str | None = Field(default=None, description="Default of the preset.")
     weights: dict[str, str] = Field(description="SHA-256 of each part's file.")
     stand_ins: dict[str, str] = Field(
         default_factory=dict,

@@ -28,8 +28,8 @@ from tcan_core.planning.plan import (
 )
 from tcan_core.planning.table import MemoryTable, Size, load_tables
 
-# Frames in a window: the largest number that a job may request, and the default.
-WINDOWS = (32, 16)
+# Frames in a window: the largest number that a job may request.
+MAX_WINDOW = 32
 # Share of free memory reserved for kernels and the allocator, which are not counted.
 UNCOUNTED = 0.1
 HINT = "a smaller context_size takes less, and so does an image closer to a square"
@@ -171,9 +171,9 @@ class Budget:
         return plan(run, self.limit_bytes, counted, self.table, choices)
 
     def _runs(self) -> list[Run]:
-        """Return runs of square images, from the longest windows to the default ones."""
-        side, largest = self.preset.resolution, self.preset.max_context_size
-        windows = dict.fromkeys(min(window, largest) for window in WINDOWS)
+        """Return runs of square images, from the longest windows to the preset's own."""
+        side, own = self.preset.resolution, self.preset.sampling.context_size
+        windows = dict.fromkeys((max(own, min(MAX_WINDOW, self.preset.max_context_size)), own))
         return [run_of(self.preset, (side, side), window, window) for window in windows]
 
     def _advice(self, run: Run, options: RuntimeOptions) -> str:

@@ -128,9 +128,13 @@ def test_every_option_of_a_job_can_be_given(tcan: Tcan, inputs: list[str]) -> No
     options = json.loads(made.out)["options"]
     assert (options["priority"], options["start_deadline_s"]) == ("low", 900)
     assert options["run_deadline_s"] == 1800
+    words = ("--ptm-tau", "3", "--context-size", "16", "--context-overlap", "2")
+    job = json.loads(tcan("submit", *inputs, *words, "--json").out)
+    assert (job["params"]["ptm_tau"], job["params"]["context_size"]) == (3, 16)
     words = ("--trim", "0.1:4", "--metadata", "shot=12", "--metadata", "note=a=b")
     job = json.loads(tcan("submit", *inputs, *words, "--json").out)
     assert job["params"]["trim"] == {"start_s": 0.1, "end_s": 4.0}
+    assert job["params"]["ptm_tau"] is None and job["params"]["context_size"] is None
     assert job["options"]["metadata"] == {"shot": "12", "note": "a=b"}
     listed = tcan("list", *inputs[4:], "--metadata", "shot=12", "--json")
     assert [entry["id"] for entry in json.loads(listed.out)] == [job["id"]]

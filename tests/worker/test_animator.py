@@ -181,6 +181,34 @@ def test_a_preset_that_takes_maps_renders_the_video_without_a_detector(
     assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
     with pytest.raises(AnimationError, match="person cannot be used with a preset that takes"):
         attempt.prepare(params=JobParams(seed=1, person=0))
+    attempt.prepare(params=JobParams(seed=1, ptm_tau=0))
+    with pytest.raises(AnimationError, match="ptm_tau is 3.0; it must be 0") as failed:
+        attempt.prepare(params=JobParams(seed=1, ptm_tau=3))
+    assert failed.value.code is ErrorCode.INVALID_PARAMETER and made.describe().ptm_tau == 0
+
+
+def test_window_beyond_the_positions_ends_the_job_before_rendering(
+    animator: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    folder = Path(animator.preset).parent
+    preset = folder / "short.yaml"
+    preset.write_text(f"""
+extends: {animator.preset}
+name: short
+description: four positions
+sampling: {{context_size: 3, context_overlap: 1}}
+parts: {{motion_modules: {{config: {{motion_max_seq_length: 4}}}}}}
+""")
+    made = TcanAnimator(str(preset), "cpu", InputLimits(), folder, renders=False)
+    made.load()
+    attempt = Attempt(made, pair, tmp_path)
+
+    attempt.prepare()
+
+    assert (made.describe().context_size, made.describe().context_overlap) == (3, 1)
+    with pytest.raises(AnimationError, match="context_size is 5; the motion modules") as failed:
+        attempt.prepare(params=JobParams(seed=1, context_size=5))
+    assert failed.value.code is ErrorCode.INVALID_PARAMETER
 
 
 def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:

@@ -12,7 +12,14 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams, Sampler, Trim
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.contract.version import CONTRACT, HEADER, PREPARED, Since, least_contract
+from service.contract.version import (
+    CONTRACT,
+    HEADER,
+    PREPARED,
+    Since,
+    comparable,
+    least_contract,
+)
 from service.contract.webhooks import Webhook
 from service.maintenance.reconciler import Reconciler
 from service.stores.job_store import commands
@@ -119,6 +126,37 @@ def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStor
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1))
     assert taken is not None and taken.params == JobParams(seed=7, num_inference_steps=4)
     assert taken.options == JobOptions(ttl_s=60)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        JobParams(),
+        JobParams(context_size=16),
+        JobParams(ptm_tau=3),
+        JobParams(context_size=16, ptm_tau=3),
+        JobParams(context_size=24, ptm_tau=0),
+    ],
+)
+def test_former_defaults_are_told_from_what_the_caller_gave(
+    jobs: JobStore, params: JobParams
+) -> None:
+    """The release before knows no other value for what was not given than its default."""
+    create(jobs, "job", params)
+    record = jobs.redis.hgetall("tcan:job:job")
+    before = {"context_size": params.context_size or 16}
+    before["ptm_tau"] = 3 if params.ptm_tau is None else params.ptm_tau  # type: ignore[assignment]
+    assert json.loads(record["params"]).items() >= before.items()
+    assert comparable(params).items() >= before.items()
+    snapshot = jobs.run(commands.read("job"))
+    assert snapshot is not None and snapshot.record.params == params
+
+
+def test_defaults_in_a_record_of_the_release_before_are_the_presets_own(jobs: JobStore) -> None:
+    create(jobs, "job", JobParams(context_size=16, ptm_tau=2))
+    jobs.redis.hdel("tcan:job:job", "given")
+    snapshot = jobs.run(commands.read("job"))
+    assert snapshot is not None and snapshot.record.params == JobParams(ptm_tau=2)
 
 
 @pytest.mark.parametrize(

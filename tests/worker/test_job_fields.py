@@ -87,6 +87,9 @@ def test_every_field_reaches_the_result_and_its_manifest(
     assert manifest["inputs"] == {"driving_kind": "video", "frames": 3, "sha256": digests}
     assert (manifest["preset"], manifest["metadata"]) == ("mini", metadata)
     assert {name: manifest["params"][name] for name in params} == params
+    own = {"guidance_scale": 1.25, "context_size": 16, "context_overlap": 2, "ptm_tau": 3}
+    assert {name: manifest["params"][name] for name in own} == own
+    assert manifest["model"].items() >= own.items()
 
     texts["params"] = json.dumps(params | {"format": "gif"})
     job_id = client.post("/animate", files=parts, data=texts).json()["id"]

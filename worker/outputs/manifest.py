@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.contract.job import JobRecord
+from service.contract.params import PRESET_PARAMS, JobParams
 from service.contract.workers import ModelInfo
 from worker.animation import Rendering
 
@@ -16,11 +17,20 @@ def make_statement(
     return {
         "job": record.id,
         "preset": model.preset,
-        "params": record.params.model_dump(mode="json"),
+        "params": _used_params(record.params, model),
         "inputs_sha256": dict(inputs),
         "weights_sha256": dict(model.weights),
         "versions": dict(model.versions),
     }
+
+
+def _used_params(params: JobParams, model: ModelInfo) -> dict[str, object]:
+    """Return a job's parameters, with the preset's own where none were given."""
+    used = params.model_dump(mode="json")
+    used |= {n: getattr(model, n) for n in PRESET_PARAMS if used[n] is None}
+    if params.context_overlap is None and model.context_overlap is not None:
+        used["context_overlap"] = min(model.context_overlap, used["context_size"] - 1)
+    return used
 
 
 def _watermark(payload: int | None, reason: str) -> dict[str, str | None]:
@@ -52,7 +62,7 @@ def make_manifest(
         "job": record.id,
         "kind": record.kind.value,
         "preset": model.preset,
-        "params": record.params.model_dump(mode="json"),
+        "params": _used_params(record.params, model),
         "inputs": {
             "driving_kind": record.inputs.driving_kind.value,
             "frames": record.inputs.frames,

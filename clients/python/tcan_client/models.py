@@ -236,6 +236,10 @@ class ModelInfo(Model):
     resolution: int = Field(description="Side of the training images, in pixels.")
     num_inference_steps: int
     guidance_scale: float
+    context_size: int | None = None
+    context_overlap: int | None = None
+    ptm_tau: float | None = None
+    scheduler: str | None = None
     weights: dict[str, str] = Field(description="SHA-256 of each part's file.")
     stand_ins: dict[str, str] = Field(
         default_factory=dict, description="Parts without own weights, and what is used instead."

@@ -1104,19 +1104,19 @@ export interface components {
             guidance_scale?: number | null;
             /**
              * Context Size
-             * @description Frames in one context window, denoised together. Default: `16`.
+             * @description Frames in one context window, denoised together. The preset's default when absent, which may be longer.
              */
-            context_size?: number;
+            context_size?: number | null;
             /**
              * Context Overlap
-             * @description Frames shared by neighbouring windows, less than context_size. The preset's default when absent.
+             * @description Frames shared by neighbouring windows, less than context_size, or than 16 without one. The preset's default when absent.
              */
             context_overlap?: number | null;
             /**
              * Ptm Tau
-             * @description Strength of the pose-driven temperature map, which stabilizes the background; 0 turns it off. Default: `3.0`.
+             * @description Strength of the pose-driven temperature map, which stabilizes the background; 0 turns it off. The preset's default when absent: 3, or 0 if it takes maps.
              */
-            ptm_tau?: number;
+            ptm_tau?: number | null;
             /**
              * Retarget
              * @description Adapt the driving poses to the proportions and position of the character; false uses them unchanged. Default: `true`.
@@ -1333,6 +1333,26 @@ export interface components {
              */
             guidance_scale: number;
             /**
+             * Context Size
+             * @description Default of the preset, in frames; absent for older workers.
+             */
+            context_size?: number | null;
+            /**
+             * Context Overlap
+             * @description Default of the preset.
+             */
+            context_overlap?: number | null;
+            /**
+             * Ptm Tau
+             * @description Default of the preset.
+             */
+            ptm_tau?: number | null;
+            /**
+             * Scheduler
+             * @description Default of the preset.
+             */
+            scheduler?: string | null;
+            /**
              * Weights
              * @description SHA-256 of each part's file.
              */
@@ -1366,11 +1386,15 @@ export interface components {
          * @example {
          *       "models": [
          *         {
+         *           "context_overlap": 2,
+         *           "context_size": 16,
          *           "description": "TCAN at a size that a CPU trains and runs",
          *           "guidance_scale": 1.25,
          *           "num_inference_steps": 4,
          *           "preset": "mini",
+         *           "ptm_tau": 3,
          *           "resolution": 64,
+         *           "scheduler": "ddim",
          *           "versions": {
          *             "tcan": "0.1.0",
          *             "torch": "2.13.0"
@@ -1411,6 +1435,26 @@ export interface components {
              * @description Default of the preset.
              */
             guidance_scale: number;
+            /**
+             * Context Size
+             * @description Default of the preset, in frames; absent for older workers.
+             */
+            context_size?: number | null;
+            /**
+             * Context Overlap
+             * @description Default of the preset.
+             */
+            context_overlap?: number | null;
+            /**
+             * Ptm Tau
+             * @description Default of the preset.
+             */
+            ptm_tau?: number | null;
+            /**
+             * Scheduler
+             * @description Default of the preset.
+             */
+            scheduler?: string | null;
             /**
              * Weights
              * @description SHA-256 of each part's file.
@@ -1500,11 +1544,15 @@ export interface components {
          *             "used_bytes": 734003200
          *           },
          *           "model": {
+         *             "context_overlap": 2,
+         *             "context_size": 16,
          *             "description": "TCAN at a size that a CPU trains and runs",
          *             "guidance_scale": 1.25,
          *             "num_inference_steps": 4,
          *             "preset": "mini",
+         *             "ptm_tau": 3,
          *             "resolution": 64,
+         *             "scheduler": "ddim",
          *             "versions": {
          *               "tcan": "0.1.0",
          *               "torch": "2.13.0"

@@ -44,7 +44,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.contract.version import CONTRACT, PREPARED, least_contract, stored
+from service.contract.version import CONTRACT, PREPARED, given_defaults, least_contract, stored
 from service.stores.job_store.quota import UNLIMITED, Quota
 from service.stores.job_store.snapshots import (
     JobSnapshot,
@@ -135,6 +135,8 @@ def create(
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = {name: stored(model) for name, model in models.items()} | context_fields()
     fields |= {"kind": kind, "contract": str(max(contract, least_contract(*models.values())))}
+    if given := given_defaults(params):
+        fields["given"] = json.dumps(given)
     if params.preset is not None:
         fields["preset"] = params.preset
     arguments: dict[str, object] = {

@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from service.contract.job import JobRecord
+from service.contract.params import JobParams
+from service.contract.version import without_former_defaults
 
-JSON_FIELDS = tuple(
-    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
+JSON_FIELDS = (
+    *("params", "given", "options", "inputs", "progress", "outputs", "warnings"),
+    *("seconds", "previews", "checkpoint", "error"),
 )
 
 
@@ -79,6 +82,9 @@ def parse_record(pairs: list[str]) -> JobRecord:
     for name in JSON_FIELDS:
         if name in fields:
             fields[name] = json.loads(fields[name])
+    if "params" in fields:
+        given = fields.get("given", [])
+        fields["params"] = without_former_defaults(JobParams, fields["params"], given)
     # A later release may have written it, so unknown fields are ignored. In requests they are
     # errors.
     return JobRecord.model_validate(fields, extra="ignore")
