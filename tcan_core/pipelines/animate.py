@@ -93,10 +93,9 @@ class AnimatePipeline:
             ConfigError: there is no such preset, or an option is not available.
             WeightsError: weights are missing or do not fit.
         """
-        preset = load_preset(name)
-        if options is not None:
-            check_kernel(options.attention, device)
-        tcan = load_tcan(preset, folder, motion, temporal_controlnet)
+        preset, options = load_preset(name), options or RuntimeOptions()
+        check_kernel(options.attention, device)
+        tcan = load_tcan(preset, folder, motion, temporal_controlnet, options.torch_dtype)
         return cls(tcan, preset, device, options, group)
 
     def __call__(

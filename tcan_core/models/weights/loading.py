@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -40,6 +42,7 @@ from tcan_core.models.weights.keys import check_keys, read_safetensors
 from tcan_core.models.weights.merged_loras import merge_loras
 from tcan_core.models.weights.presets import LEAVE_OUT, REFUSE, Preset
 
+Network = TypeVar("Network", bound=nn.Module)
 # Folders of `<name>.safetensors`: one, or several in search order. None means the preset's own
 # files, next to its YAML or in its store.
 PartFolders = Path | Sequence[Path | None] | None
@@ -188,14 +191,38 @@ def load_unets(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, UNet2DConditionModel]:
     """Build denoising UNet and reference UNet, with all LoRAs merged."""
-    unet, reference_unet = load_base_unet(preset, folder), load_reference_unet(preset, folder)
+    return load_merged_unet(preset, folder), load_merged_reference_unet(preset, folder)
+
+
+def load_merged_reference_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
+    """Build the reference UNet, with its LoRAs merged."""
+    unet = load_reference_unet(preset, folder)
+    merge_loras(preset, {"reference_unet": unet})
+    return unet
+
+
+def load_merged_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
+    """Build the denoising UNet without motion modules, with all LoRAs merged."""
+    unet = load_base_unet(preset, folder)
     if weights_source(preset, "lora", folder) is not None:
         add_lora(unet, **lora_config(preset))
         load_lora(unet, read_part(preset, "lora", folder))
         merge_lora(unet)
         unload_merged(unet)
-    merge_loras(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
-    return unet, reference_unet
+    merge_loras(preset, {"denoising_unet": unet})
+    return unet
+
+
+def load_denoising_unet(
+    preset: Preset, folder: PartFolders = None, motion: bool = True
+) -> UNet2DConditionModel | UNetMotionModel:
+    """Build the denoising UNet with all LoRAs merged, and with its motion modules if any."""
+    unet = load_merged_unet(preset, folder)
+    if not motion:
+        return unet
+    inflated = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
+    load_motion_state(inflated, read_part(preset, "motion_modules", folder), "motion_modules")
+    return inflated
 
 
 def load_reference_unet(preset: Preset, folder: PartFolders = None) -> UNet2DConditionModel:
@@ -235,28 +262,31 @@ def load_tcan(
     folder: PartFolders = None,
     motion: bool = True,
     temporal_controlnet: bool = True,
+    dtype: torch.dtype = torch.float32,
 ) -> Tcan:
     """Build the whole model for inference: weights loaded, LoRA merged, parameters frozen.
+
+    Weights are merged in float32; each network is cast before the next one is read, so that
+    at most one is held in 32 bits.
 
     Args:
         folder: folders of `<name>.safetensors`; None uses the preset's own files.
         motion: whether UNet and ControlNet have motion modules; False gives the model of stage 1.
         temporal_controlnet: False omits only the ControlNet's motion modules.
+        dtype: type of all networks but the codec.
     """
     if not motion and "pose_guider" in preset.parts:
         raise ConfigError(f"preset {preset.name} was trained with motion modules; keep them")
-    unet, reference_unet = load_unets(preset, folder)
-    denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
-    if motion:
-        denoising_unet = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
-        state = read_part(preset, "motion_modules", folder)
-        load_motion_state(denoising_unet, state, "motion_modules")
+    denoising_unet = _cast(load_denoising_unet(preset, folder, motion), dtype)
+    reference_unet = _cast(load_merged_reference_unet(preset, folder), dtype)
     controlnet: ControlNetModel | TemporalControlNet | None = None
     pose_guider = load_pose_guider(preset, folder)
     if pose_guider is None:
         controlnet = load_controlnet(preset, folder)
         if motion and temporal_controlnet:
             controlnet = load_temporal(preset, controlnet, folder)
+        controlnet = _cast(controlnet, dtype)
+    image_encoder = load_image_encoder(preset, folder)
     codec = load_codec(preset, folder)
     codec.preview_decoder = load_preview_decoder(preset, folder)
     tcan = Tcan(
@@ -266,12 +296,16 @@ def load_tcan(
         controlnet,
         load_prompt(preset, folder),
         pose_guider,
-        load_image_encoder(preset, folder),
+        None if image_encoder is None else _cast(image_encoder, dtype),
         preset.reference,
     )
     for network in tcan.networks:
         network.requires_grad_(False).eval()
     return tcan
+
+
+def _cast(network: Network, dtype: torch.dtype) -> Network:
+    return nn.Module.to(network, dtype)  # diffusers' own `to` warns about parts to keep in float32
 
 
 def load_temporal(
