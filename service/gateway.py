@@ -33,7 +33,9 @@ from service.stores.object_store.gateway_forms import GatewayForms
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
+from service.submission.body_memory import BodyMemory
 from service.submission.disk_budget import DiskBudget, open_disk_budget
+from service.submission.spool import Spool
 from service.telemetry.context import JOB_ID
 from service.views.job_views import view_snapshot
 from service.views.messages import event_frame, webhook_body
@@ -51,6 +53,7 @@ class Gateway:
     writer: Writer
     upload_forms: GatewayForms
     disk_budget: DiskBudget
+    body_memory: BodyMemory
     child_pool: ChildPool
     decoder: Decoder
     inspection_cache: InspectionCache
@@ -65,6 +68,10 @@ class Gateway:
     upload_lookups: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
     # Parsing a large body takes its size in memory several times.
     large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+
+    def open_spool(self, caller_id: str = "") -> Spool:
+        """Return the spool of a request; empty is the caller of one without a key."""
+        return Spool(self.settings.spool_folder, self.disk_budget, self.body_memory, caller_id)
 
     async def read(self, job_id: str, caller: Caller) -> JobSnapshot:
         """Return a job that the caller may see, and add its id to the log context.
@@ -136,6 +143,7 @@ async def open_gateway(
         writer=open_writer(objects),
         upload_forms=GatewayForms(webhook_key, base_url=settings.public_url),
         disk_budget=config.disk_budget,
+        body_memory=BodyMemory(),
         child_pool=ChildPool(settings.limits.probe_memory_bytes, settings.limits.probe_requests),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),

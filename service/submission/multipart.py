@@ -57,7 +57,8 @@ async def receive(
         headers: the request's headers, with `content-type` and optionally `content-length`.
         chunks: the body.
         parts: the accepted parts by name.
-        spool: holds the files of big parts.
+        spool: holds the files of big parts, and counts what is in memory of a part that needs no
+            admission or has it.
         hint: returns what to do about an unknown part, or an empty string.
 
     Returns:
@@ -65,14 +66,15 @@ async def receive(
 
     Raises:
         RejectedError: not multipart, malformed, an unknown, repeated, missing or refused part, or
-            too many bytes (raised at the first byte over the limit); or the spool is full.
+            too many bytes (raised at the first byte over the limit); or the spool or the memory
+            for bodies is full.
     """
     boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
     limit = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
     _check_size(declared, limit)
     receiver = _Receiver(boundary, parts, spool, declared, hint)
+    batch, parsed = bytearray(), 0
     try:
-        batch, parsed = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
             if receiver.is_unadmitted and len(batch) <= SMALL_BYTES:
@@ -85,12 +87,15 @@ async def receive(
                 _check_size(parsed, limit)
                 await to_thread.run_sync(receiver.feed, bytes(batch))
                 batch.clear()
+            if not receiver.is_unadmitted:
+                spool.hold(receiver.small_bytes + len(batch))
         if parsed + len(batch) <= SMALL_BYTES:
             receiver.feed(bytes(batch))
         else:
             await to_thread.run_sync(receiver.feed, bytes(batch))
         return receiver.finish()
     finally:
+        batch.clear()
         receiver.close()
 
 
@@ -184,6 +189,12 @@ class _Receiver:
                 ErrorCode.MALFORMED_BODY, f"invalid multipart boundary: {error}"
             ) from error
 
+    @property
+    def small_bytes(self) -> int:
+        """Bytes of parts in memory."""
+        small = (content for content in self.found.values() if isinstance(content, bytes))
+        return len(self._small) + sum(map(len, small))
+
     def feed(self, chunk: bytes) -> None:
         try:
             self._parser.write(chunk)
@@ -207,8 +218,9 @@ class _Receiver:
         return self.found
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        # An error's traceback may keep the receiver for a while.
+        self.found, self._small = {}, bytearray()
+        self._end_file()
 
     def _part_begins(self) -> None:
         self._headers = _Headers()
@@ -258,6 +270,7 @@ class _Receiver:
             file = self.found[self._name] = self.spool.folder / self._name
             self._stream = open(file, "wb")
             self._stream.write(self._small)
+            self._small = bytearray()
             self._unsynced = 0
         self._stream.write(piece)
         self._unsynced += len(piece)
@@ -269,8 +282,13 @@ class _Receiver:
     def _part_ends(self) -> None:
         if self._stream is None:
             self.found[self._name] = bytes(self._small)
-        self.close()
-        self._small, self._stream = bytearray(), None
+        self._end_file()
+        self._small = bytearray()
+
+    def _end_file(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def _body_ends(self) -> None:
         self.ended = True

@@ -330,6 +330,7 @@ async def _read_json_body(chunks: AsyncIterator[bytes], limit: int, spool: Spool
         text += chunk
         if len(text) > MAX_JSON_BYTES:
             return await _spool_body(bytes(text), chunks, limit, spool)
+        spool.hold(len(text))
     return bytes(text)
 
 

@@ -1,4 +1,4 @@
-"""Temporary folder for the big files of one request; most requests need none."""
+"""Memory of a request's body, and a temporary folder for its big files."""
 
 from __future__ import annotations
 
@@ -9,22 +9,30 @@ from typing import Self
 
 from service.errors import UnavailableError
 from service.stores.scratch import scratch_folder
+from service.submission.body_memory import BodyMemory
 from service.submission.disk_budget import DiskBudget
 
 
 class Spool:
-    """Creates the folder on first use and removes it at the end of a `with` block.
+    """Creates the folder on first use; removes it and releases the memory after a `with` block.
 
     The block raises UnavailableError for an OSError inside it.
 
     Args:
         parent: an existing folder.
         budget: disk budget that all requests of the gateway share.
+        memory: the same for memory.
+        caller: whose request it is; empty if it has none.
     """
 
-    def __init__(self, parent: Path, budget: DiskBudget) -> None:
+    def __init__(
+        self, parent: Path, budget: DiskBudget, memory: BodyMemory, caller: str = ""
+    ) -> None:
         self._parent = parent
         self._budget = budget
+        self._memory = memory
+        self._caller = caller
+        self._held_bytes = 0
         self._reserved: dict[str, int] = {}
         self._folder: Path | None = None
         self._stack = ExitStack()
@@ -47,6 +55,15 @@ class Spool:
             self._budget.reserve(more)
             self._reserved[name] = size_bytes
 
+    def hold(self, size_bytes: int) -> None:
+        """Hold this many bytes of the body in memory from now on.
+
+        Raises:
+            RejectedError: all requests together, or those of the caller, hold too many.
+        """
+        self._memory.resize(self._caller, self._held_bytes, size_bytes)
+        self._held_bytes = size_bytes
+
     def __enter__(self) -> Self:
         return self
 
@@ -58,5 +75,6 @@ class Spool:
     ) -> None:
         self._stack.close()
         self._budget.release(sum(self._reserved.values()))
+        self.hold(0)
         if isinstance(error, OSError):
             raise UnavailableError(f"could not write to the spool folder: {error}") from error

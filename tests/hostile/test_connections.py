@@ -16,11 +16,13 @@ import httpx
 import pytest
 
 from tests.hostile.conftest import Service
-from tests.servers import GUARD_S
+from tests.servers import GUARD_S, wait_until
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 LARGEST_GROWTH_MIB = 20
 HALF_REQUESTS = 1100
+# They would take over 200 MiB.
+UNFINISHED_FORMS, LARGEST_FORMS_MIB = 400, 128
 MIB = 1024 * 1024
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -105,6 +107,27 @@ def test_200_mib_of_a_refused_body_are_not_read(service: Service) -> None:
                 sent += MIB
         assert read_to_the_end(client).startswith(b"HTTP/1.1 401 ")
     assert sent < 50 * MIB  # what the kernel's buffers hold, at most
+    assert service.is_alive()
+
+
+def test_unfinished_forms_of_a_caller_take_half_of_the_memory_for_bodies(service: Service) -> None:
+    head = (
+        b"POST /animate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' + bytes(250_000) + b"\r\n"
+    form = head + b"".join(part % name for name in (b"image", b"driving", b"image_pose"))
+    service.http.get("/healthz")
+    before, files = memory_mib(service), {"driving": ("d", bytes(250_000))}
+    with ExitStack() as clients:
+        for _ in range(UNFINISHED_FORMS):
+            client = clients.enter_context(closing(connect(service)))
+            send_as_far_as_read(client, form)
+        wait_until(lambda: service.http.post("/poses", files=files).status_code == 503, "no room")
+        growth = memory_mib(service) - before
+    print(f"\ngrowth with {UNFINISHED_FORMS} unfinished forms: {growth:.1f} MiB")
+    assert growth < LARGEST_FORMS_MIB
+    wait_until(lambda: service.http.post("/poses", files=files).status_code == 422, "room again")
     assert service.is_alive()
 
 

@@ -24,7 +24,6 @@ from service.stores.job_store import keys
 from service.stores.job_store.snapshots import JobSnapshot
 from service.submission.receive import is_json, read_json_text, read_request
 from service.submission.retry import read_retry
-from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"])
 
@@ -180,7 +179,7 @@ async def retry(
         received = read_retry(text, record, caller.id)
         if key is None:
             await _check_quota(gateway, caller, record.inputs.size_bytes)
-        with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
+        with gateway.open_spool(caller.id) as spool:
             submitted = await submit_job(gateway, caller, received, key, spool)
         return await _respond(request, gateway, caller, *submitted, prefer)
 
@@ -198,7 +197,7 @@ async def _submit(
     if key is None:
         # Files in the body are new bytes; uploads were counted before.
         await _check_quota(gateway, caller, 0 if is_json(request.headers) else 1)
-    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
+    with gateway.open_spool(caller.id) as spool:
         headers, limits = request.headers, gateway.settings.limits
         received = await read_request(
             kind, headers, request.stream(), limits, spool, gateway.large_bodies

@@ -28,7 +28,6 @@ from service.stores.object_store.base import Content, ObjectMissingError, size_o
 from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.submission.multipart import Part, receive
 from service.submission.receive import read_json
-from service.submission.spool import Spool
 
 router = APIRouter(tags=["uploads"])
 
@@ -205,7 +204,7 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
         gateway.settings.limits.max_driving_bytes,
         admit=lambda form: gateway.upload_forms.admit(_fields(form)),
     )
-    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
+    with gateway.open_spool() as spool:
         form = await receive(request.headers, request.stream(), parts, spool)
         fields = _fields(form)
         if size_of(form["file"]) == 0:

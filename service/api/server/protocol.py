@@ -47,6 +47,10 @@ class UpgradeError(Exception):
     """A request with a body asks for another protocol."""
 
 
+class HostError(Exception):
+    """A request names several hosts: a proxy may have checked another one than the app reads."""
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection of a client.
 
@@ -140,11 +144,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Start the request. Raises HeadError or UpgradeError, which the parser passes on."""
+        """Start the request. Raises HeadError, HostError or UpgradeError to the parser."""
         self._has_head_begun = False
         self._finish_head()
         if len(self.headers) > MAX_HEADERS or len(self.pipeline) >= MAX_PIPELINED:
             raise HeadError
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise HostError
         if self.parser.should_upgrade() and any(map(is_of_body, self.headers)):
             raise UpgradeError  # the parser would take the body for the next request
         self._request_count += 1

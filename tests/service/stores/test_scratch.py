@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.stores.scratch import NEW, WITHOUT_LOCK_S, scratch_folder, sweep_scratch
+from service.submission.body_memory import BodyMemory
 from service.submission.disk_budget import DiskBudget
 from service.submission.spool import Spool
 
@@ -48,7 +49,10 @@ def test_scratch_folder_is_swept_only_after_owner_died(tmp_path: Path, repositor
     ) as owner:
         assert owner.stdout is not None
         folder = Path(owner.stdout.readline().strip())
-        with scratch_folder(tmp_path) as mine, Spool(tmp_path, DiskBudget(0)) as spool:
+        with (
+            scratch_folder(tmp_path) as mine,
+            Spool(tmp_path, DiskBudget(0), BodyMemory()) as spool,
+        ):
             living = {folder, mine, spool.folder}
             for path in living:
                 let_a_day_pass(path)

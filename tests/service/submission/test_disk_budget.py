@@ -15,6 +15,7 @@ from service.errors import RejectedError, SettingsError
 from service.gateway import Gateway
 from service.settings import Settings
 from service.stores.job_store.store import JobStore
+from service.submission.body_memory import BodyMemory
 from service.submission.disk_budget import RETRY_S, DiskBudget, open_disk_budget
 from service.submission.spool import Spool
 from tests import samples
@@ -45,8 +46,8 @@ def disk_budget(http: TestClient) -> DiskBudget:
 
 
 def test_spools_share_one_budget_and_release_it(tmp_path: Path) -> None:
-    shared = DiskBudget(100)
-    with Spool(tmp_path, shared) as one, Spool(tmp_path, shared) as other:
+    shared, memory = DiskBudget(100), BodyMemory()
+    with Spool(tmp_path, shared, memory) as one, Spool(tmp_path, shared, memory) as other:
         one.reserve("driving", 60)
         one.reserve("driving", 70)
         one.reserve("image", 5)

@@ -102,6 +102,18 @@ def test_request_for_another_protocol_is_the_last_of_its_connection(
     play(folder_settings, story)
 
 
+def test_request_with_two_hosts_is_refused(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        for second in (b"Host: 127.0.0.1", b"hOST: other.example", b"Host:"):
+            client = await gateway.connect()
+            await client.send(GET + second + b"\r\n\r\n" + GET + b"\r\n")
+            status, headers, _ = await client.answer()
+            assert (status, headers["connection"]) == (400, "close")
+            assert await client.closed() == b""
+
+    play(folder_settings, story)
+
+
 @pytest.mark.parametrize("length", [b"Content-Length: 42", b"Transfer-Encoding: chunked"])
 def test_body_of_a_request_for_another_protocol_is_no_request(
     folder_settings: Settings, length: bytes
