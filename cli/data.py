@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.data_check import check
+
 if TYPE_CHECKING:
     from tcan_core.training.prepare.prepare import PrepareReport
 
@@ -99,6 +101,4 @@ def _print_report(report: PrepareReport, out: str) -> None:
         typer.echo(f"  unreadable: {name}: {why}")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `prepare` a subcommand although it is the only one."""
+app.command()(check)

@@ -90,12 +90,13 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "data": (
         "data prepare videos/ --out clips",
-        "data prepare videos/ --out s3://bucket/clips --device cuda",
+        "data check clips",
     ),
     "data prepare": (
         "data prepare videos/ --out clips",
         "data prepare videos/ --out s3://bucket/clips --device cuda --min-frames 24",
     ),
+    "data check": ("data check data/tiktok/train", "data check clips --sheet sheet.png"),
     "models": ("models list", "models pull sd15"),
     "models list": ("models list", "models list | grep sd15"),
     "models show": ("models show sd15", "models show mini --json"),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tcan_core.training.command import (
+    CHECK_CONFIG_HELP,
     CHECK_HELP,
     CHECKPOINT_HELP,
     CONFIG_HELP,
@@ -27,8 +28,18 @@ def _command(stage: str) -> Callable[..., None]:
         override: Annotated[list[str] | None, typer.Option(help=OVERRIDE_HELP)] = None,
         resume: Annotated[bool, typer.Option(help=RESUME_HELP)] = False,
         check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = False,
+        check_config: Annotated[
+            bool, typer.Option("--check-config", help=CHECK_CONFIG_HELP)
+        ] = False,
     ) -> None:
-        run_command(stage, config, override or [], resume=resume, check=check)
+        run_command(
+            stage,
+            config,
+            override or [],
+            resume=resume,
+            check=check,
+            check_config=check_config,
+        )
 
     return run
 

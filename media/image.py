@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from media.atomic_write import atomic_write
 from media.errors import MediaError, ParameterError
@@ -24,6 +24,8 @@ from media.image_file import (
 )
 from media.kinds import is_still, read_head
 from media.limits import MediaLimits
+
+_TURNED = 5  # EXIF orientations from this one exchange width and height
 
 
 def read_image(
@@ -53,6 +55,18 @@ def read_image(
             upright = to_eight_bits(file.name, upright, tags, warn)
         pixels = np.array(to_srgb(file.name, upright, warn))
     return composite_over_white(pixels) if pixels.shape[-1] == 4 else pixels
+
+
+def image_size(source: Source, limits: MediaLimits | None = None) -> tuple[int, int]:
+    """Return the (height, width) of an image as `read_image` reads it; only its header is read.
+
+    Raises:
+        MediaError: no such file, empty, not an image, or over a limit.
+    """
+    file = media_file(source)
+    with open_image(file, limits or MediaLimits()) as image, map_decoding_errors(file.name):
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED
+        return image.size if is_turned else (image.height, image.width)
 
 
 def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from tcan_core.errors import ConfigError, InputError, TcanError
 from tcan_core.startup import use_passive_waiting
 from tcan_core.training.command import (
+    CHECK_CONFIG_HELP,
     CHECK_HELP,
     CHECKPOINT_HELP,
     CONFIG_HELP,
@@ -56,6 +57,7 @@ def _train(options: argparse.Namespace) -> None:
         options.override,
         resume=options.resume,
         check=options.check,
+        check_config=options.check_config,
     )
 
 
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         resume = argparse.BooleanOptionalAction
         command.add_argument("--resume", action=resume, default=False, help=RESUME_HELP)
         command.add_argument("--check", action="store_true", help=CHECK_HELP)
+        command.add_argument("--check-config", action="store_true", help=CHECK_CONFIG_HELP)
         command.set_defaults(run=_train)
     export = stages.add_parser("export", help=EXPORT_SUMMARY, description=EXPORT_SUMMARY)
     export.add_argument("folder", metavar="RUN", help=RUN_HELP)

@@ -41,6 +41,9 @@ class ClipBatch(NamedTuple):
 class ClipData(Protocol):
     """Clips of characters in motion, as latents of the codec."""
 
+    def __len__(self) -> int:
+        """Return the number of clips that samples are drawn from."""
+
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample, using only that sample's generator."""
 

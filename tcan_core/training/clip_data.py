@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from tcan_core.models.weights.loading import PartFolders
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, ClipData, check_size
 from tcan_core.training.config import FolderData, PuppetData, ShardData
-from tcan_core.training.folder_data import FolderClips
+from tcan_core.training.folder_data import FolderClips, find_clips
 from tcan_core.training.latent_data import PuppetLatents, load_latents
 from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
 from tcan_core.training.samples import Samples, integers
@@ -28,6 +29,9 @@ class PuppetPairs:
 
     puppets: PuppetLatents
     augmentation: PoseAugmentation | None = None
+
+    def __len__(self) -> int:
+        return len(self.puppets)
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw two different images for each sample."""
@@ -63,6 +67,9 @@ class PuppetClips:
     puppets: PuppetLatents
     num_frames: int
     augmentation: PoseAugmentation | None = None
+
+    def __len__(self) -> int:
+        return len(self.puppets)
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw clips with random first frames."""
@@ -108,6 +115,23 @@ class ClipSource:
                 "set exactly one of `data` (puppets), `folders` (clips) and `shards` (prepared "
                 f"clips); got {', '.join(names) or 'none'}"
             )
+
+
+def shared_clips(training: ClipSource, validation: ClipSource) -> str:
+    """Return the clips of validation that are trained on as well, in words; "" for none."""
+    if training.folders and validation.folders:
+        mine, others = training.folders, validation.folders
+        names = [{clip.name for clip in find_clips(one, 1)} for one in (mine, others)]
+        is_same = Path(mine.root).resolve() == Path(others.root).resolve()
+        return ", ".join(sorted(names[0] & names[1])) if is_same else ""
+    if training.shards and validation.shards:
+        place, other = ((one.root, one.split) for one in (training.shards, validation.shards))
+        return f"split {place[1]!r} of {place[0]}" if place == other else ""
+    if training.data and validation.data:
+        first = max(training.data.first_seed, validation.data.first_seed)
+        ends = [one.first_seed + one.characters for one in (training.data, validation.data)]
+        return f"puppets {first} to {min(ends) - 1}" if first < min(ends) else ""
+    return ""
 
 
 def open_clip_data(

@@ -23,18 +23,33 @@ RESUME_HELP = "Resume from the last checkpoint, if there is one."
 EXPORT_SUMMARY = "Write the trained parts of a run's checkpoint to its `export`, without its data."
 RUN_HELP = "Folder of the run: the `output` of its configuration."
 CHECKPOINT_HELP = "best (by validation), last, or a step."
-CHECK_HELP = "Only check the configuration; exit with 2 when it is wrong."
+CHECK_HELP = (
+    "Do not train: open data and weights, take ten steps, print what the run needs; exit with 2 "
+    "when something is wrong."
+)
+CHECK_CONFIG_HELP = "Only check the configuration, without data and weights; exit with 2 as well."
 
 
 def run_command(
-    stage: str, config: str, overrides: Sequence[str] = (), *, resume: bool, check: bool
+    stage: str,
+    config: str,
+    overrides: Sequence[str] = (),
+    *,
+    resume: bool,
+    check: bool,
+    check_config: bool,
 ) -> None:
-    """Check a configuration, or train with it. Raises as `stages.run_stage`."""
+    """Check a run or its configuration, or train. Raises as `stages.run_stage`."""
     from tcan_core.training.distributed import rank
     from tcan_core.training.stages import read_stage_config, run_stage
 
-    if check:
+    if check_config:
         read_stage_config(stage, config, overrides)
+        return
+    if check:
+        from tcan_core.training.check import check_stage
+
+        check_stage(stage, config, resume, overrides, print)
         return
     with _progress_report() as report:
         run, done = run_stage(stage, config, resume, report, overrides)

@@ -24,11 +24,11 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
     Raises:
         StorageError: there is not enough.
     """
-    free = _free_bytes(folder)
+    free = free_bytes(folder)
     if needed_bytes > free:
         raise StorageError(
-            f"{folder}: {what} need {_gigabytes(needed_bytes)}, but its disk has "
-            f"{_gigabytes(free)} free; free space or choose another folder"
+            f"{folder}: {what} need {gigabytes(needed_bytes)}, but its disk has "
+            f"{gigabytes(free)} free; free space or choose another folder"
         )
 
 
@@ -40,7 +40,7 @@ def named_full_disk(*folders: Path) -> Iterator[None]:
     except Exception as error:
         if not _is_full(error):
             raise
-        free = ", ".join(f"{folder} has {_gigabytes(_free_bytes(folder))}" for folder in folders)
+        free = ", ".join(f"{folder} has {gigabytes(free_bytes(folder))}" for folder in folders)
         raise StorageError(
             f"a disk is full, or a limit on files is reached ({error}); free: {free}. The last "
             "checkpoint is kept; free space and continue with --resume"
@@ -60,10 +60,12 @@ def _is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
+    """Return the free space of the disk of a folder, which may not exist yet."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(existing).free
 
 
-def _gigabytes(size_bytes: int) -> str:
+def gigabytes(size_bytes: int) -> str:
+    """Return a number of bytes in words."""
     return f"{size_bytes / _GIGABYTE:.1f} GB"

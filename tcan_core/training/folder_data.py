@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.errors import MediaError
 from media.image import read_image
 from media.poses.keypoints import Pose, no_pose
 from media.poses.pose_file import read_pose_file
@@ -40,6 +41,7 @@ IMAGES, POSES, KEYPOINTS = "images", "dwpose", "poses.json"
 _ASPECT_TOLERANCE = 0.02  # relative; sizes are rounded to pixels
 _ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
 _CACHED_POSE_FILES = 64
+_MAX_DRAWS = 100  # for one sample, before data counts as damaged throughout
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,37 @@ class Crop:
         return self.square((picture.shape[0], picture.shape[1])).cut(picture, size)
 
 
+class DamagedFiles:
+    """Damaged files that this process has met, up to `FolderData.max_damaged`."""
+
+    def __init__(self, data: FolderData) -> None:
+        self._data = data
+        self._found = set[str]()
+
+    def note(self, clip: str, error: MediaError) -> None:
+        """Count and log a damaged file, once.
+
+        Raises:
+            ConfigError: there are too many.
+        """
+        found = f"{clip}: {error}"
+        if found in self._found:
+            return
+        self._found.add(found)
+        if len(self._found) > self._data.max_damaged:
+            raise self.too_many() from error
+        limit = self._data.max_damaged
+        log.warning("damaged file %d of at most %d skipped: %s", len(self._found), limit, found)
+
+    def too_many(self) -> ConfigError:
+        """Return the error that ends a run; it names all damaged files."""
+        return ConfigError(
+            f"{self._data.root}: {len(self._found)} damaged files, allowed are "
+            f"{self._data.max_damaged} (max_damaged): {'; '.join(sorted(self._found))}. "
+            f"`tcan data check {self._data.root}` finds all of them"
+        )
+
+
 class FolderClips:
     """Source and consecutive target frames drawn from clip folders, with the same crop.
 
@@ -108,6 +141,7 @@ class FolderClips:
         """
         self.data, self.num_frames, self.codec = data, num_frames, codec
         self.clips = find_clips(data, num_frames + (num_frames == 1))
+        self.damaged = DamagedFiles(data)
         self.augmentation = augmentation
         if augmentation is not None:
             _check_keypoints(self.clips, data.root)
@@ -123,6 +157,9 @@ class FolderClips:
             [self._read(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
         )
 
+    def __len__(self) -> int:
+        return len(self.clips)
+
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
@@ -135,18 +172,33 @@ class FolderClips:
         """
         lengths = [len(clip.images) for clip in self.clips]
         crop = Crop(self.data.crop_scale[1], 0.5, 0.5)
-        samples = [
-            self._cut_sample(self.clips[index], source, first, crop)
-            for index, source, first in choose_examples(lengths, self.num_frames, count)
-        ]
+        samples = []
+        for index, source, first in choose_examples(lengths, self.num_frames, count):
+            try:
+                sample = self._cut_sample(self.clips[index], source, first, crop)
+            except MediaError as error:
+                self.damaged.note(self.clips[index].name, error)
+                sample = self._read(np.random.default_rng(index))
+            samples.append(sample)
         return self._encode(samples), np.stack([pictures for pictures, _ in samples])
 
     def _read(self, rng: np.random.Generator, errors: Errors = list) -> tuple[Pictures, Pictures]:
-        """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps."""
-        clip = self._choose(rng)
-        source, first = choose_frames(rng, len(clip.images), self.num_frames)
-        crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
-        return self._cut_sample(clip, source, first, crop, errors)
+        """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps.
+
+        If one of their files is damaged, others are drawn in their place.
+
+        Raises:
+            ConfigError: too many files are damaged.
+        """
+        for _ in range(_MAX_DRAWS):
+            clip = self._choose(rng)
+            source, first = choose_frames(rng, len(clip.images), self.num_frames)
+            crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
+            try:
+                return self._cut_sample(clip, source, first, crop, errors)
+            except MediaError as error:
+                self.damaged.note(clip.name, error)
+        raise self.damaged.too_many()
 
     def _cut_sample(
         self, clip: Clip, source: int, first: int, crop: Crop, errors: Errors = list
@@ -155,11 +207,11 @@ class FolderClips:
         images = [read_image(clip.images[frame]) for frame in (source, *targets)]
         size = images[1].shape[:2]
         if clip.keypoints is not None:
-            _check_proportions(clip.images[first], size, clip.keypoints, canvas_of(clip))
+            check_proportions(clip.images[first], size, clip.keypoints, canvas_of(clip))
             return self._cut(images, crop), self._draw(clip, targets, crop, errors)
         poses = [read_image(clip.poses[frame]) for frame in targets]
         for frame, image, pose in zip(targets, images[1:], poses, strict=True):
-            _check_proportions(
+            check_proportions(
                 clip.images[frame], image.shape[:2], clip.poses[frame], pose.shape[:2]
             )
         return self._cut(images, crop), self._cut(poses, crop)
@@ -243,7 +295,7 @@ def _read_poses(path: Path) -> list[Pose]:
     return [people[0] if people else no_pose(document.canvas) for people in document.frames]
 
 
-def _check_proportions(
+def check_proportions(
     image_path: Path, image: tuple[int, ...], pose_path: Path, pose: tuple[int, ...]
 ) -> None:
     """Raise ConfigError if poses of size (height, width) have another aspect ratio than a frame."""

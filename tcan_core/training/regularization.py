@@ -34,6 +34,9 @@ class MixedClips:
     others: ClipData
     share: float
 
+    def __len__(self) -> int:
+        return len(self.own)
+
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample from its source."""
         sources = self._sources(samples)

@@ -13,7 +13,7 @@ from media.image import write_png
 from tcan_core.errors import ConfigError, NotFiniteError
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import RunConfig
-from tcan_core.training.disk_space import check_space
+from tcan_core.training.disk_space import check_space, free_bytes, gigabytes
 from tcan_core.training.distributed import rank
 from tcan_core.training.kept_checkpoints import KeptCheckpoints
 from tcan_core.training.stage import Stage
@@ -68,15 +68,29 @@ class RunArtifacts:
 
     def _check_space(self) -> None:
         """Raise StorageError if the disks cannot hold the checkpoints and exported parts."""
-        if rank() > 0:
-            return
+        if rank() == 0:
+            for folder, needed_bytes, what in self._needed_space():
+                check_space(folder, needed_bytes, what)
+
+    def spaces(self) -> list[str]:
+        """Return what the run writes and which space is free for it, in words."""
+        return [
+            f"{folder} needs {gigabytes(needed_bytes)} for {what}, free are "
+            f"{gigabytes(free_bytes(folder))}"
+            for folder, needed_bytes, what in self._needed_space()
+        ]
+
+    def _needed_space(self) -> list[tuple[Path, int, str]]:
+        """Return folders with the bytes that the run will add to them, and what these are."""
         size = sum(value.nbytes for value in self._trainer.parameters.values())
         # Weights, averages and two moments; one checkpoint more while it is written.
         count = self._run.keep_checkpoints + (self._stage.validation is not None) + 1
-        needed = 4 * size * count - self._checkpoints.size_bytes
-        check_space(self._folder, needed, f"{count} checkpoints (run.keep_checkpoints)")
-        if not any(Path(self._run.export).glob("*.safetensors")):
-            check_space(Path(self._run.export), size, "the trained parts")
+        needed = max(4 * size * count - self._checkpoints.size_bytes, 0)
+        spaces = [(self._folder, needed, f"{count} checkpoints (run.keep_checkpoints)")]
+        export = Path(self._run.export)
+        if not any(export.glob("*.safetensors")):
+            spaces.append((export, size, "the trained parts"))
+        return spaces
 
     def save(self, step: int) -> None:
         """Write a checkpoint and the trained parts.

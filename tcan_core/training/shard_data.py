@@ -74,6 +74,9 @@ class ShardClips:
             [self._draw(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
         )
 
+    def __len__(self) -> int:
+        return len(self.clips)
+
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
@@ -177,6 +180,15 @@ def _fetch(data: ShardData, open_remote: OpenStorage) -> None:
                 f"{data.root}: {name} is missing or damaged (expected sha256 {digest}); "
                 "prepare the data again"
             )
+
+
+def damaged_shards(folder: Path) -> list[str]:
+    """Return the shards of a local folder that are missing or have another digest."""
+    return [
+        name
+        for name, digest in read_index(folder / INDEX).shards.items()
+        if not (file := folder / checked_name(name)).exists() or file_sha256(file) != digest
+    ]
 
 
 def _min_frames(num_frames: int) -> int:

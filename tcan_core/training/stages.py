@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError, WeightsError
@@ -49,6 +49,14 @@ WRITERS = {
 }
 
 
+class OpenedRun(NamedTuple):
+    """A stage with its data, the frozen weights that it builds on, and the copy of its outputs."""
+
+    stage: Any
+    base: dict[str, BaseFile]
+    mirror: Mirror | None
+
+
 def run_stage(
     name: str,
     config: str,
@@ -77,6 +85,32 @@ def run_stage(
     """
     settings = read_stage_config(name, config, overrides)
     run: RunConfig = settings.run
+    stage, base, mirror = open_run(name, settings, resume)
+    done = train(
+        stage,
+        run,
+        settings.optimizer,
+        resume,
+        lambda step, scalars: report(step, run.steps, scalars),
+        mirror.try_to_push if mirror else lambda: None,
+        lambda: _record(settings, base),
+        {key: str(value) for key, value in flat(settings).items()},
+    )
+    if rank() == 0:
+        if run.export_preset:
+            export_preset(settings.preset, Path(run.export), run.export_preset, base)
+        if mirror:
+            mirror.push()
+    return run, done
+
+
+def open_run(name: str, settings: Any, resume: bool) -> OpenedRun:
+    """Join the processes, fetch what is remote, and open weights and data.
+
+    Raises:
+        TcanError: as `run_stage`, before its first step.
+    """
+    run: RunConfig = settings.run
     check_device(run.device)
     join_processes(run.device)
     mirror = _open_mirror(run)
@@ -95,22 +129,7 @@ def run_stage(
         base = find_base(stage.preset, stage.base, run.part_folders)
         if is_resumed:
             check_base(output, base)
-    done = train(
-        stage,
-        run,
-        settings.optimizer,
-        resume,
-        lambda step, scalars: report(step, run.steps, scalars),
-        mirror.try_to_push if mirror else lambda: None,
-        lambda: _record(settings, base),
-        {key: str(value) for key, value in flat(settings).items()},
-    )
-    if rank() == 0:
-        if run.export_preset:
-            export_preset(settings.preset, Path(run.export), run.export_preset, base)
-        if mirror:
-            mirror.push()
-    return run, done
+    return OpenedRun(stage, base, mirror)
 
 
 def read_stage_config(name: str, config: str, overrides: Sequence[str] = ()) -> Any:

@@ -16,7 +16,7 @@ from tcan_core.startup import fast_imports
 # With this variable libgomp prints its settings when it is loaded.
 DISPLAY = {"OMP_DISPLAY_ENV": "VERBOSE"}
 ANIMATE = ["-m", "cli.main", "animate", "--image=no.png", "--driving=no.json", "--out=x.mp4"]
-TRAIN = ["-m", "tcan_core.training", "stage1", "--config=mini/stage1", "--check"]
+TRAIN = ["-m", "tcan_core.training", "stage1", "--config=mini/stage1", "--check-config"]
 CHILD = """
 import subprocess, sys
 from cli.main import build_app

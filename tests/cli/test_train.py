@@ -12,7 +12,7 @@ from tcan_core.training.__main__ import main
 from tcan_core.training.command import STAGES
 from tests.cli.conftest import Tcan
 
-WORDS = ("stage1", "--config", "wrong.yaml", "--check")
+WORDS = ("stage1", "--config", "wrong.yaml", "--check-config")
 
 
 def test_both_entrypoints_report_a_wrong_configuration_alike(
@@ -35,7 +35,8 @@ def test_both_entrypoints_have_the_same_options(
         with pytest.raises(SystemExit):
             main([stage, "--help"])
         module = capsys.readouterr().out
-        for text in (summary, "--config", "--resume", "--no-resume", "--check", "--override"):
+        options = ("--config", "--override", "--resume", "--no-resume", "--check", "--check-config")
+        for text in (summary, *options):
             assert text in front and text in module
 
 
@@ -43,7 +44,7 @@ def test_both_entrypoints_have_the_same_options(
 def test_module_entrypoint_imports_neither_cli_nor_service() -> None:
     code = (
         "import sys; from tcan_core.training.__main__ import main; "
-        "code = main(['stage1', '--config', 'sd15/stage1', '--check']); "
+        "code = main(['stage1', '--config', 'sd15/stage1', '--check-config']); "
         "print(code, sorted({'cli', 'service', 'typer', 'worker'} & set(sys.modules)))"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

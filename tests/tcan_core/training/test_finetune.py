@@ -83,7 +83,8 @@ def test_samples_of_two_sources_keep_their_order_and_names(runs: TinyRuns) -> No
     others = runs.stage("stage1", data=replace(runs.config("stage1").data, first_seed=50)).data
     mixed = MixedClips(own, others, 0.5)
 
-    batch, names = (draw(draw_samples(0, 1, range(16))) for draw in (mixed.sample, mixed.names))
+    batch = mixed.sample(draw_samples(0, 1, range(16)))
+    names = mixed.names(draw_samples(0, 1, range(16)))
 
     kinds = set()
     for index, (name, latents) in enumerate(zip(names, batch.latents, strict=True)):

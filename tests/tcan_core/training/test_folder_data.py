@@ -206,3 +206,40 @@ def test_both_stages_train_on_folders(runs: TinyRuns, root: Path, name: str, fra
     assert (
         runs.parts / ("lora.safetensors" if frames == 1 else "motion_modules.safetensors")
     ).exists()
+
+
+def damage(root: Path, name: str, frames: int) -> None:
+    for index in range(frames):
+        path = root / name / "images" / f"{index}.png"
+        path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_damaged_images_are_skipped_and_counted_once(
+    tmp_path: Path, codec: ImageCodec, caplog: pytest.LogCaptureFixture
+) -> None:
+    for seed, name in enumerate(("good", "worse")):
+        write_clip(tmp_path, name, seed, frames=2)
+    damage(tmp_path, "worse", 1)
+    clips = FolderClips(folders(tmp_path), 1, codec)
+
+    batch = clips.sample(some(12))
+    clips.examples(4)
+
+    assert len(batch.latents) == 12
+    [record] = caplog.records
+    assert record.message.startswith("damaged file 1 of at most 10 skipped: worse: 0.png: ")
+    assert torch.equal(
+        batch.latents, FolderClips(folders(tmp_path), 1, codec).sample(some(12)).latents
+    )
+
+
+@pytest.mark.parametrize(("limit", "found"), [(1, 2), (10, 2)])
+def test_too_many_damaged_images_end_the_run(
+    tmp_path: Path, codec: ImageCodec, limit: int, found: int
+) -> None:
+    write_clip(tmp_path, "worse", 0, frames=2)
+    damage(tmp_path, "worse", 2)
+    clips = FolderClips(folders(tmp_path, max_damaged=limit), 1, codec)
+
+    with pytest.raises(ConfigError, match=f"{found} damaged files, allowed are {limit} .*1.png.*"):
+        clips.sample(some(12))

@@ -201,9 +201,6 @@ def test_a_run_writes_scalars_sheets_and_a_checkpoint(tmp_path: Path) -> None:
     sheets = sorted(path.name for path in (tmp_path / "sheets").iterdir())
     assert sheets == ["0000002.png", "0000004.png", "0000005.png"]
     assert np.array_equal(read_image(tmp_path / "sheets" / sheets[0]), np.full((16, 24, 3), 7))
-    from tensorboard.backend.event_processing import (  # type: ignore[import-untyped]
-        event_accumulator,
-    )
 
     scalars = event_accumulator.EventAccumulator(str(tmp_path / "scalars"))
     scalars.Reload()

@@ -1,0 +1,110 @@
+"""Checks of clip folders: sizes by their headers, or every file decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from media.contact_sheet import contact_sheet
+from media.errors import MediaError, PoseFileError
+from media.image import image_size, read_image, write_png
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import ConfigError
+from tcan_core.training.config import FolderData
+from tcan_core.training.folder_data import Clip, Crop, check_proportions, find_clips, read_keypoints
+
+_SHEET_CLIPS, _SHEET_FRAMES = 8, 4
+
+
+class Problem(NamedTuple):
+    """A frame that cannot be trained on."""
+
+    clip: str
+    reason: str
+
+
+def check_sizes(data: FolderData) -> int:
+    """Compare the sizes of all frames and poses by their headers.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        ConfigError: there are no clips, or a pose has another aspect ratio than its frame.
+        MediaError: the header of a file is damaged.
+    """
+    frames = list(_frames(find_clips(data, 1)))
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(partial(_compare, size_of=image_size), frames):
+            pass
+    return len(frames)
+
+
+def find_problems(clips: list[Clip]) -> Iterator[Problem | None]:
+    """Decode every frame and pose; yield what is wrong with each frame, or None."""
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(_problem, _frames(clips))
+
+
+def crop_sheet(clips: list[Clip], data: FolderData, path: Path) -> None:
+    """Write crops of some clips, drawn as in training, with their poses over them.
+
+    Args:
+        data: size and range of the crops.
+        path: of the PNG.
+    """
+    rng = np.random.default_rng(0)
+    indices = np.linspace(0, len(clips) - 1, min(_SHEET_CLIPS, len(clips))).round().astype(int)
+    rows = []
+    for clip in (clips[index] for index in indices):
+        crop = Crop(rng.uniform(*data.crop_scale), rng.uniform(), rng.uniform())
+        frames = rng.integers(len(clip.images), size=_SHEET_FRAMES)
+        rows.append([crop.cut(_with_pose(clip, frame), data.size) for frame in frames])
+    labels = [clips[index].name for index in indices]
+    write_png(path, contact_sheet(rows, labels, cell_height=data.size))
+
+
+def _with_pose(clip: Clip, frame: int) -> NDArray[np.uint8]:
+    """Return a darkened frame with its pose over it, (height, width, 3)."""
+    image = read_image(clip.images[frame])
+    keypoints = clip.keypoints is not None
+    pose = draw_pose(read_keypoints(clip)[frame]) if keypoints else read_image(clip.poses[frame])
+    height, width = image.shape[:2]
+    lines = cv2.resize(pose, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.where(lines.max(axis=2, keepdims=True) > 0, lines, image // 2)
+
+
+def _frames(clips: list[Clip]) -> Iterator[tuple[Clip, int]]:
+    return ((clip, frame) for clip in clips for frame in range(len(clip.images)))
+
+
+def _decoded_size(path: Path) -> tuple[int, int]:
+    height, width = read_image(path).shape[:2]
+    return height, width
+
+
+def _compare(frame: tuple[Clip, int], size_of: Callable[[Path], tuple[int, int]]) -> None:
+    """Raise ConfigError if the pose of a frame has another aspect ratio."""
+    clip, index = frame
+    image = clip.images[index]
+    if clip.keypoints is not None:
+        pose, pose_size = clip.keypoints, read_keypoints(clip)[index].canvas
+    else:
+        pose = clip.poses[index]
+        pose_size = size_of(pose)
+    check_proportions(image, size_of(image), pose, pose_size)
+
+
+def _problem(frame: tuple[Clip, int]) -> Problem | None:
+    try:
+        _compare(frame, _decoded_size)
+    except (MediaError, PoseFileError, ConfigError) as error:
+        return Problem(frame[0].name, f"{frame[0].images[frame[1]].name}: {error}")
+    return None
