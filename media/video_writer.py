@@ -21,6 +21,7 @@ from media.errors import MediaError, ParameterError
 
 BT709 = 1  # the code of BT.709 for matrix, primaries and transfer alike (H.264, table E-3)
 UNWRITABLE = "the video cannot be written"
+EXACT_KEY_FRAME_INTERVAL = 8
 
 
 class Kind(NamedTuple):
@@ -52,6 +53,8 @@ class VideoWriter:
         preset: x264's speed, "ultrafast" to "veryslow".
         audio_from: a file whose first audio track is copied, up to the last frame; a
             codec that mp4 does not support is re-encoded as AAC.
+        frame_exact: whether players must find each frame quickly: every eighth frame is a key
+            frame, and frames are stored in the order of display.
 
     Raises:
         ParameterError: an argument is out of range, a frame has another size or type, or there is
@@ -68,6 +71,7 @@ class VideoWriter:
         crf: float = 18,
         preset: str = "medium",
         audio_from: Path | str | None = None,
+        frame_exact: bool = False,
     ) -> None:
         self._path = Path(path)
         self.fps = _check_fps(fps)
@@ -78,6 +82,9 @@ class VideoWriter:
             raise ParameterError(f"crf is {crf}; it must lie in 0..51")
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
         self._options = _x264_options(crf, preset) if self._kind is MP4 else _vp9_options(crf)
+        self._key_frame_interval = max(1, round(2 * self.fps))
+        if frame_exact:
+            self._options["bf"], self._key_frame_interval = "0", EXACT_KEY_FRAME_INTERVAL
         self._audio_from = None if audio_from is None else Path(audio_from)
         self._temporary = temporary_path(self._path)
         self._audio: AudioTrack | None = None
@@ -129,7 +136,7 @@ class VideoWriter:
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
-        context.gop_size = max(1, round(2 * self.fps))
+        context.gop_size = self._key_frame_interval
         return stream
 
     def _to_yuv(self, frame: NDArray[np.uint8]) -> VideoFrame:

@@ -19,7 +19,7 @@ from tcan_core.puppets.motion import FPS, sample_motion, sample_stance
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_character
 
 SIZE = 256
-FRAMES = 36
+FRAMES = 24
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from service.contract.job import Output
 from service.contract.params import JobParams
+from service.contract.review import Review
 from service.contract.workers import DeviceMemory, ModelInfo
 from tcan_core.progress import ProgressCallback
 
@@ -23,6 +24,7 @@ class Rendering:
         warnings: texts for the caller.
         no_watermark_reason: why the images carry no watermark; empty if they carry one, or if the
             service makes none.
+        review: layout of the output `review`, if there is one.
     """
 
     outputs: dict[Output, Path]
@@ -30,6 +32,7 @@ class Rendering:
     report: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     no_watermark_reason: str = ""
+    review: Review | None = None
 
 
 class Animator(Protocol):
@@ -50,13 +53,20 @@ class Animator(Protocol):
 
     def preview(
         self,
-        driving: Path,
+        driving: Path | None,
         folder: Path,
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image: Path | None = None,
+        image_pose: Path | None = None,
     ) -> Rendering:
-        """Detect and clean the driving video's poses; write a video and a pose file to `folder`."""
+        """Find the poses of a driving file, of an image, or of both; write files to `folder`.
+
+        Args:
+            image_pose: pose file of the image; its pose is detected by default.
+        """
 
     def prepare(
         self,

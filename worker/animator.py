@@ -1,28 +1,27 @@
 """The real model behind the job runner.
 
-Only this module and `worker.model_info` import more of `tcan_core` than its progress type.
+Only this module, `worker.job_settings` and `worker.model_info` import more of `tcan_core` than its
+progress type.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from media.frame_writers import stored_format
-from media.poses.document import PoseFileOptions, pose_file_options
-from media.poses.pose_file import write_pose_file
 from media.source import MediaSource
-from media.trim import Trim
 from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
-from service.contract.errors import ErrorCode
+from service.contract.analysis import Analysis
 from service.contract.job import Output
-from service.contract.params import JobParams, PosesParams, ResultFormat
+from service.contract.params import JobParams, ResultFormat
+from service.contract.review import Review
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.errors import SettingsError
 from service.input_limits import InputLimits
@@ -32,25 +31,22 @@ from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import (
     CanceledError,
     CheckpointError,
-    ConfigError,
     InputError,
     MemoryLimitError,
-    WeightsError,
 )
-from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     PreparedInput,
-    find_poses,
     prepare,
     render,
-    write_poses,
 )
 from tcan_core.pipelines.condition_maps import prepare_maps, reject_pose_options
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
+from tcan_core.pipelines.pose_preview import preview_poses
+from tcan_core.pipelines.review import ReviewLayout
 from tcan_core.pipelines.subjects import check_subjects
 from tcan_core.planning.budget import Budget
 from tcan_core.progress import ProgressCallback
@@ -60,9 +56,18 @@ from worker.decoding import ChildSource
 from worker.detection import cancel_check, detection_progress
 from worker.failures import (
     AnimationCanceledError,
-    AnimationError,
     AnimationOutOfMemoryError,
     CheckpointUnusableError,
+)
+from worker.job_settings import (
+    animate_settings,
+    animation_error,
+    job_trim,
+    mapped_errors,
+    pose_options,
+    preview_settings,
+    runtime_options,
+    sound_warnings,
 )
 from worker.memory import process_memory
 from worker.model_info import model_info
@@ -74,8 +79,6 @@ LOW_MEMORY: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
 UNMEASURED = "jobs may run out of memory; measure it with `tcan plan --measure`"
 FEWER_WINDOWS = "TCAN_RUNTIME__WINDOW_BATCH is %d, but only %d fit; using %d"
 DOES_NOT_FIT = "Change TCAN_RUNTIME__* or raise TCAN_MEMORY_LIMIT"
-# For callers, who need not know where this machine keeps its weights; the log has the reason.
-NO_DETECTOR = "the worker cannot detect people: its pose detector cannot be loaded"
 
 
 @dataclass
@@ -140,7 +143,7 @@ class TcanAnimator:
             self._info = model_info(preset, None, loaded=False)
             return
         self._fit(preset)
-        options = _options(self._runtime)
+        options = runtime_options(self._runtime)
         if self.more_devices:  # they load while this process does
             self._peers = PipelinePeers(
                 self.more_devices, self.preset, self.weights, options, self.on_loss
@@ -154,7 +157,7 @@ class TcanAnimator:
 
     def _fit(self, preset: Preset) -> None:
         """Choose options that fit the memory limit, if there is one. Raises as `load`."""
-        options = _options(self._runtime)
+        options = runtime_options(self._runtime)
         budget = Budget.for_device(preset, self.device, self.memory_limit)
         if budget is None:
             return
@@ -204,10 +207,11 @@ class TcanAnimator:
                 detector=self._detector,
                 cleaning=CleaningSettings(person=params.person),
                 source_pose_path=image_pose,
-                pose_options=_pose_options(params),
+                keep_driver=True,
+                pose_options=pose_options(params),
                 **placing,
             )
-        with _mapped_errors():
+        with mapped_errors():
             preset = load_preset(self.preset)
             settings.temperature(preset)  # refuses what the preset cannot do, before any work
             if self._takes_maps:
@@ -219,7 +223,7 @@ class TcanAnimator:
                 limits=self._limits,
                 progress=progress,
                 media=media,
-                trim=_trim(params),
+                trim=job_trim(params),
                 audio=params.audio and params.format is ResultFormat.MP4,
             )
             settings.windows(result.num_frames, preset)  # refuses windows that are too long
@@ -229,51 +233,53 @@ class TcanAnimator:
                 )
                 result = replace(result, pose_maps=maps)
         result.save(prepared, progress)
-        return result.warnings + _sound_warnings(params)
+        return result.warnings + sound_warnings(params)
 
     def preview(
         self,
-        driving: Path,
+        driving: Path | None,
         folder: Path,
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image: Path | None = None,
+        image_pose: Path | None = None,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
-        progress = detection_progress(report, is_canceled)
-        media = self._media.with_check(cancel_check(is_canceled))
-        with _mapped_errors():
-            self._check_subjects(None, driving, params, media)
-            result = find_poses(
+        check = cancel_check(is_canceled)
+        media = self._media.with_check(check)
+        with mapped_errors():
+            self._check_subjects(image, driving, params, media)
+            result = preview_poses(
+                folder,
                 driving,
-                self._limits,
-                self._detector,
-                CleaningSettings(person=params.person),
-                progress,
-                media,
-                _trim(params),
-                _pose_options(params),
+                image,
+                image_pose,
+                preview_settings(params, self._detector),
+                limits=self._limits,
+                media=media,
+                progress=detection_progress(report, is_canceled),
+                check=check,
             )
-        video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
-        write_poses(video, result.poses, result.fps)
-        write_pose_file(keypoints, [[pose] for pose in result.poses], float(result.fps))
+        outputs = {Output(name): file for name, file in result.files.items()}
+        details: dict[str, Any] = {"pose_quality": result.quality}
+        if result.analysis is not None:
+            analysis = Analysis.model_validate(result.analysis)
+            outputs[Output.ANALYSIS] = folder / "analysis.json"
+            outputs[Output.ANALYSIS].write_text(analysis.model_dump_json(), encoding="utf-8")
+            details |= {"frames": analysis.frames, "fps": float(Fraction(analysis.fps))}
         return Rendering(
-            {Output.POSE: video, Output.KEYPOINTS: keypoints},
-            report={
-                "frames": len(result.poses),
-                "fps": float(result.fps),
-                "pose_quality": result.quality,
-            },
-            warnings=result.warnings,
+            outputs, report=details, warnings=result.warnings, review=_review(result.review)
         )
 
     def _check_subjects(
-        self, image: Path | None, driving: Path, params: JobParams, media: MediaSource
+        self, image: Path | None, driving: Path | None, params: JobParams, media: MediaSource
     ) -> None:
         """Refuse inputs that the preset or its detector is not for, unless `any_subject` is set."""
         if not params.any_subject:
             preset, limits = load_preset(self.preset), self._limits
-            check_subjects(preset, image, driving, self._detector, limits, media, _trim(params))
+            check_subjects(preset, image, driving, self._detector, limits, media, job_trim(params))
 
     def memory(self) -> DeviceMemory:
         """See `worker.animation.Animator`."""
@@ -306,6 +312,7 @@ class TcanAnimator:
             Output.RESULT: folder / f"result.{params.format}",
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
+            Output.REVIEW: folder / "review.mp4",
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         if low_memory:
@@ -325,6 +332,7 @@ class TcanAnimator:
                 is_canceled=is_canceled,
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
+                review_path=outputs[Output.REVIEW],
                 resume=None if resume is None else DenoiseState.load(resume),
                 frame_filter=self._marker(watermark),
             )
@@ -339,9 +347,17 @@ class TcanAnimator:
             out_of_memory = AnimationOutOfMemoryError()
         else:
             reason = "" if watermark is None else no_watermark_reason(*done.size) or ""
-            details = {**asdict(done), "devices": [self.device, *self.more_devices]}
+            details = asdict(replace(done, review=None))
+            details["devices"] = [self.device, *self.more_devices]
             warnings = stored_format(outputs[Output.RESULT], ready.fps, done.size).warnings
-            return Rendering(outputs, done.seconds, details, warnings, no_watermark_reason=reason)
+            return Rendering(
+                outputs,
+                done.seconds,
+                details,
+                warnings,
+                no_watermark_reason=reason,
+                review=_review(done.review),
+            )
         free_unused(self.device)
         raise out_of_memory
 
@@ -356,45 +372,9 @@ class TcanAnimator:
         if self._budget is None:
             return settings
         height, width = ready.image.shape[:2]
-        options = _options(self._runtime)
+        options = runtime_options(self._runtime)
         return self._budget.fit_job(settings, options, (height, width), ready.num_frames)
 
 
-def animate_settings(params: JobParams) -> AnimateSettings:
-    """Return the pipeline's settings for a job's parameters."""
-    others = {"format", "audio", *PosesParams.model_fields}
-    return AnimateSettings(**params.model_dump(exclude=others, exclude_none=True))
-
-
-def _sound_warnings(params: JobParams) -> list[str]:
-    if not params.audio or params.format is ResultFormat.MP4:
-        return []
-    return [f"the result has no sound: only mp4 has, and the format is {params.format}"]
-
-
-def _trim(params: JobParams) -> Trim | None:
-    return None if params.trim is None else Trim(params.trim.start_s, params.trim.end_s)
-
-
-def _pose_options(params: JobParams) -> PoseFileOptions:
-    return pose_file_options(params.layout, params.canvas, params.fps)
-
-
-def _options(runtime: RuntimeSettings) -> RuntimeOptions:
-    return RuntimeOptions(**runtime.model_dump(exclude={"window_batch"}))
-
-
-@contextmanager
-def _mapped_errors() -> Iterator[None]:
-    """Raise the core's errors of pose detection as AnimationError."""
-    try:
-        yield
-    except InputError as error:
-        raise animation_error(error) from error
-    except (ConfigError, WeightsError) as error:
-        raise AnimationError(ErrorCode.UNAVAILABLE, NO_DETECTOR) from error
-
-
-def animation_error(error: InputError) -> AnimationError:
-    """Return the core's error under the same code."""
-    return AnimationError(ErrorCode(error.code), str(error))
+def _review(layout: ReviewLayout | None) -> Review | None:
+    return None if layout is None else Review.model_validate(asdict(layout))

@@ -72,18 +72,21 @@ class Stages:
     def prepare(self) -> Command[LeaseStatus]:
         """Detect the poses and draw them for `render`; a preview of poses ends here."""
         record, started_s = self.record, time.monotonic()
-        driving = self._fetch(record.inputs.driving)
+        files = {name: self._fetch(key) for name, key in record.inputs.object_keys().items()}
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             poses = self.animator.preview(
-                driving, self.folder, record.params, report, self._is_stopped
+                files.get("driving"),
+                self.folder,
+                record.params,
+                report,
+                self._is_stopped,
+                image=files.get("image"),
+                image_pose=files.get("image_pose"),
             )
             poses = replace(poses, no_watermark_reason=SKELETONS)
-            digests = {"driving": file_sha256(driving)}
-            return self._publish(poses, _prepare_seconds(started_s), digests, None)
-        prepared, image = self.folder / "prepared.zip", self._image()
-        pose_key = record.inputs.image_pose
-        image_pose = None if pose_key is None else self._fetch(pose_key)
+            return self._publish(poses, _prepare_seconds(started_s), _digests_of(files), None)
+        prepared, image, driving = self.folder / "prepared.zip", files["image"], files["driving"]
         warnings = self.animator.prepare(
             image,
             driving,
@@ -91,10 +94,10 @@ class Stages:
             record.params,
             report,
             self._is_stopped,
-            image_pose=image_pose,
+            image_pose=files.get("image_pose"),
         )
         key = output_key(record, prepared.name)
-        self._put_digests(key, {"image": image, "driving": driving, "image_pose": image_pose})
+        self._put_digests(key, files)
         self._put(key, prepared)
         return commands.hand_over(
             record.id, record.token, Queue.RENDER, key, warnings, _prepare_seconds(started_s)
@@ -197,20 +200,23 @@ class Stages:
         record, model = self.record, self.animator.describe()
         warnings = [*record.warnings, *rendering.warnings]
         manifest = self.folder / "manifest.json"
-        signed = self.provenance.sign(rendering.outputs, make_statement(record, model, inputs))
+        # What a preview shows is not generated.
+        generated = rendering.outputs if record.kind is JobKind.ANIMATE else {}
+        signed = self.provenance.sign(generated, make_statement(record, model, inputs))
         content = make_manifest(record, rendering, model, seconds, inputs, watermark, signed)
         manifest.write_text(json.dumps(content, indent=2), encoding="utf-8")
         outputs = {}
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():
             outputs[output] = output_key(record, f"{output}{file.suffix}")
             self._put(outputs[output], file)
-        return commands.succeed(record.id, record.token, outputs, warnings, seconds)
+        return commands.succeed(
+            record.id, record.token, outputs, warnings, seconds, rendering.review
+        )
 
-    def _put_digests(self, prepared: str, inputs: Mapping[str, Path | None]) -> None:
+    def _put_digests(self, prepared: str, inputs: Mapping[str, Path]) -> None:
         """Store the digests of the inputs for `render`, which does not fetch the driving video."""
         file = self.folder / "inputs.json"
-        digests = {name: file_sha256(path) for name, path in inputs.items() if path is not None}
-        file.write_text(json.dumps(digests), encoding="utf-8")
+        file.write_text(json.dumps(_digests_of(inputs)), encoding="utf-8")
         self._put(_digests_key(prepared), file)
 
     def _digests(self) -> dict[str, str]:
@@ -253,6 +259,10 @@ class Stages:
 
 def _prepare_seconds(started_s: float) -> dict[str, float]:
     return {"prepare": time.monotonic() - started_s}
+
+
+def _digests_of(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: file_sha256(file) for name, file in files.items()}
 
 
 def _digests_key(prepared: str) -> str:

@@ -13,6 +13,7 @@ from service.contract.errors import JobError
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.review import Review
 from service.contract.states import JobState
 from service.contract.version import Since
 
@@ -26,7 +27,7 @@ class JobKind(StrEnum):
 
     ANIMATE = "animate"
     POSES = "poses"
-    """Pose preview of a driving video; such a job ends after `prepare`."""
+    """Pose preview of a driving file, an image or both; such a job ends after `prepare`."""
 
 
 class DrivingKind(StrEnum):
@@ -44,6 +45,10 @@ class Output(StrEnum):
     POSE = "pose"
     MANIFEST = "manifest"
     KEYPOINTS = "keypoints"
+    REVIEW = "review"
+    ANALYSIS = "analysis"
+    FIT = "fit"
+    IMAGE_KEYPOINTS = "image_keypoints"
 
 
 # Fields of `JobInputs` that are object keys.
@@ -55,11 +60,13 @@ class JobInputs(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    image: str | None = Field(None, description="Absent for a pose preview.")
+    image: str | None = Field(None, description="May be absent for a pose preview.")
     image_pose: Annotated[str | None, Since(3)] = Field(
         None, description="Pose file of the image; its pose is detected when absent."
     )
-    driving: str
+    driving: str = Field(
+        description="Of a preview of an image alone the image, which is a video of one frame."
+    )
     driving_kind: DrivingKind
     frames: int | None = Field(None, description="Frames of the driving input, if its header says.")
     seconds: float | None = Field(
@@ -70,7 +77,14 @@ class JobInputs(BaseModel):
     def object_keys(self) -> dict[str, str]:
         """Return the object keys of the inputs that the job has, by name."""
         named = {name: getattr(self, name) for name in INPUT_NAMES}
+        if not self.has_driving:
+            del named["driving"]
         return {name: key for name, key in named.items() if key is not None}
+
+    @property
+    def has_driving(self) -> bool:
+        """False for a preview of an image alone."""
+        return self.driving != self.image
 
 
 class ProgressView(BaseModel):
@@ -141,6 +155,7 @@ class JobRecord(BaseModel):
     checkpoint: Checkpoint | None = None
     resumes: int = Field(0, description="Resumes from a checkpoint.")
     outputs: dict[Output, str] = Field(default_factory=dict)
+    review: Review | None = None
     warnings: list[str] = Field(default_factory=list)
     error: JobError | None = None
 

@@ -127,6 +127,17 @@ class PosesParams(BaseModel):
         description="Go on with inputs that the preset or its detector was not made for, which "
         "otherwise end the job with `not_a_puppet`.",
     )
+    retarget: bool = Field(
+        True,
+        description="Adapt the driving poses to the proportions and position of the character; "
+        "false uses them unchanged.",
+    )
+    root_motion: Annotated[RootMotion | None, Since(3)] = Field(
+        None,
+        description="How far a retargeted figure moves in its picture: full, as the driving person "
+        "relative to its size; bounded, so that it stays as far in the picture as the driving "
+        "person in theirs; none, so that the neck stays at its place. bounded when absent.",
+    )
 
 
 class JobParams(PosesParams):
@@ -160,17 +171,6 @@ class JobParams(PosesParams):
         None,
         description="Strength of the pose-driven temperature map, which stabilizes the background; "
         "0 turns it off. The preset's default when absent: 3, or 0 if it takes maps.",
-    )
-    retarget: bool = Field(
-        True,
-        description="Adapt the driving poses to the proportions and position of the character; "
-        "false uses them unchanged.",
-    )
-    root_motion: Annotated[RootMotion | None, Since(3)] = Field(
-        None,
-        description="How far a retargeted figure moves in its picture: full, as the driving person "
-        "relative to its size; bounded, so that it stays as far in the picture as the driving "
-        "person in theirs; none, so that the neck stays at its place. bounded when absent.",
     )
     scheduler: Annotated[Sampler | None, Since(2)] = Field(
         None,

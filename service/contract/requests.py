@@ -41,30 +41,28 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PosesInputs(Body):
-    """References to the inputs of a pose preview: URLs and upload ids."""
+class InputReferences(Body):
+    """References to the inputs of a job: URLs and upload ids."""
 
     driving_url: Url | None = None
     driving_upload: UploadId | None = None
-
-
-class AnimateInputs(PosesInputs):
-    """References to the inputs of an animation."""
-
     image_url: Url | None = None
     image_upload: UploadId | None = None
     image_pose_url: Url | None = None
     image_pose_upload: UploadId | None = None
 
 
-class PosePreviewRequest(PosesInputs):
-    """A pose preview. Give either `driving_url` or `driving_upload`."""
+class PosePreviewRequest(InputReferences):
+    """A pose preview. Give a driving file, an image or both; `..._url` or `..._upload` for each.
+
+    `image_pose` is optional: a pose file of the image. Without it the pose is detected.
+    """
 
     params: PosesParams = PosesParams()
     options: JobOptions = JobOptions()
 
 
-class AnimationRequest(AnimateInputs):
+class AnimationRequest(InputReferences):
     """An animation. Give either `..._url` or `..._upload` for each input.
 
     `image_pose` is optional: a pose file with one person, on a canvas of the image's size. Without

@@ -11,6 +11,7 @@ from service.contract.errors import JobError
 from service.contract.job import JobKind, ProgressView
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
+from service.contract.review import Review
 from service.contract.states import JobState
 
 
@@ -46,6 +47,10 @@ class Links(BaseModel):
     pose: str | None = None
     manifest: str | None = None
     keypoints: str | None = None
+    review: str | None = None
+    analysis: str | None = None
+    fit: str | None = None
+    image_keypoints: str | None = None
     preview: str | None = Field(None, description="The newest preview frame, a WebP.")
 
 
@@ -82,6 +87,9 @@ class JobView(BaseModel):
     options: JobOptions
     warnings: list[str]
     error: JobError | None = None
+    review: Review | None = Field(
+        None, description="Layout of the video at `links.review`, once there is one."
+    )
     links: Links
 
 

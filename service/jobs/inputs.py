@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
-from service.contract.job import ANONYMOUS, JobInputs
+from service.contract.job import ANONYMOUS, DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.errors import RejectedError
 from service.gateway import Gateway
@@ -67,16 +67,28 @@ async def take_inputs(
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
+    image, image_pose = keys.get("image"), keys.get("image_pose")
+    size_bytes = sum(info.size_bytes for info in infos.values())
+    if "driving" not in infos:
+        assert image is not None
+        return JobInputs(
+            image=image,
+            image_pose=image_pose,
+            driving=image,
+            driving_kind=DrivingKind.VIDEO,
+            frames=1,
+            size_bytes=size_bytes,
+        )
     driving = trimmed(infos["driving"], params.trim)
     assert driving.kind is not None
     return JobInputs(
-        image=keys.get("image"),
-        image_pose=keys.get("image_pose"),
+        image=image,
+        image_pose=image_pose,
         driving=keys["driving"],
         driving_kind=driving.kind,
         frames=driving.frames,
         seconds=driving.seconds,
-        size_bytes=sum(info.size_bytes for info in infos.values()),
+        size_bytes=size_bytes,
     )
 
 

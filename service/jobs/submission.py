@@ -86,9 +86,11 @@ async def submit_job(
 
 def _least_contract(received: SubmissionBody, inputs: JobInputs) -> int:
     """Return the contract that can run such a job; fields in use may need a later one."""
-    # Workers of contract 2 follow the main person in pose previews, and read no zips of pose files.
-    previews_person = received.kind is JobKind.POSES and received.params.person is not None
-    return 3 if previews_person or inputs.driving.endswith(".zip") else 1
+    # Workers of contract 2 follow the main person in pose previews and look at no image there, and
+    # read no zips of pose files.
+    is_preview, params = received.kind is JobKind.POSES, received.params
+    previews_more = is_preview and (params.person is not None or inputs.image is not None)
+    return 3 if previews_more or inputs.driving.endswith(".zip") else 1
 
 
 async def _erase_inputs(gateway: Gateway, job_id: str) -> None:

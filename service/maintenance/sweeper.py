@@ -60,7 +60,7 @@ class Sweeper:
         if not self.jobs.run(presence.hold_role(ROLE, self.holder, ROLE_MS)):
             return False
         has_more = (
-            self._each("expiries", commands.expired_jobs(BATCH), self._erase_job),
+            self._each("expiries", retention.expired_jobs(BATCH), self._erase_job),
             self._each(SPENT, retention.obsolete_checkpoints(BATCH), self._erase_checkpoints),
             self._each(UPLOADS, uploads.expired_uploads(BATCH), self._erase_upload),
             self.jobs.run(retention.trim_events()),

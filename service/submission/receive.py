@@ -24,12 +24,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, PosesParams
-from service.contract.requests import (
-    AnimateInputs,
-    AnimationRequest,
-    PosePreviewRequest,
-    PosesInputs,
-)
+from service.contract.requests import AnimationRequest, InputReferences, PosePreviewRequest
 from service.contract.version import comparable
 from service.errors import RejectedError
 from service.input_limits import InputLimits
@@ -41,10 +36,9 @@ from service.submission.multipart import SMALL_BYTES, Part, receive
 from service.submission.spool import Spool
 
 MAX_JSON_BYTES = 64 * 1024
-INPUTS = {JobKind.ANIMATE: ("image", "driving", "image_pose"), JobKind.POSES: ("driving",)}
+INPUTS = ("image", "driving", "image_pose")
 # Inputs that a request may leave out.
-OPTIONAL_INPUTS = frozenset({"image_pose"})
-REFERENCES = {JobKind.ANIMATE: AnimateInputs, JobKind.POSES: PosesInputs}
+OPTIONAL_INPUTS = {JobKind.ANIMATE: {"image_pose"}, JobKind.POSES: set(INPUTS)}
 PARAMS: Mapping[JobKind, type[PosesParams]] = {
     JobKind.ANIMATE: JobParams,
     JobKind.POSES: PosesParams,
@@ -114,10 +108,10 @@ async def read_request(
         parse, is_large = partial(_from_json, kind, text, limits, spool), isinstance(text, Path)
     elif _is_form(headers):
         models: dict[str, type[BaseModel]] = {"params": PARAMS[kind], "options": JobOptions}
-        allowed, hint = allowed_parts(kind, limits), partial(part_hint, models)
+        allowed, hint = allowed_parts(limits), partial(part_hint, models)
         parts = await receive(headers, chunks, allowed, spool, hint)
         parse = partial(_from_parts, kind, parts, limits, spool)
-        is_large = any(isinstance(parts.get(name), Path) for name in REFERENCES[kind].model_fields)
+        is_large = any(isinstance(parts.get(name), Path) for name in InputReferences.model_fields)
     else:
         raise wrong_type_error(headers)
     return await to_thread.run_sync(parse, limiter=large_bodies) if is_large else parse()
@@ -164,12 +158,12 @@ def _is_form(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("multipart/")
 
 
-def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
+def allowed_parts(limits: InputLimits) -> dict[str, Part]:
     """Return the parts of a multipart submission with their limits; `_check_inputs` follows."""
     max_bytes = limits.max_bytes()
-    files = {name: Part(max_bytes[name], required=False) for name in INPUTS[kind]}
+    files = {name: Part(max_bytes[name], required=False) for name in INPUTS}
     texts = {name: MAX_JSON_BYTES for name in ("params", "options")}
-    for name in REFERENCES[kind].model_fields:
+    for name in InputReferences.model_fields:
         texts[name] = max_json_bytes(limits) if name.endswith("_url") else MAX_JSON_BYTES
     return files | {name: Part(limit, required=False) for name, limit in texts.items()}
 
@@ -229,14 +223,15 @@ def _from_parts(
 ) -> SubmissionBody:
     params = read_model(PARAMS[kind], "params", _text(parts.pop("params", None)))
     options = read_model(JobOptions, "options", _text(parts.pop("options", None)))
-    model, taken = REFERENCES[kind], {}
-    texts = {name: _text(parts.pop(name)) for name in model.model_fields if name in parts}
+    taken: dict[str, bytes] = {}
+    names = [name for name in InputReferences.model_fields if name in parts]
+    texts = {name: _text(parts.pop(name)) for name in names}
     for name, text in texts.items():
         if name.endswith("_url") and text.startswith(data_urls.SCHEME.encode()):
             placeholder = f"{data_urls.SCHEME}{name}"
             taken[placeholder], texts[name] = text, placeholder.encode()
     decoded = {name: text.decode(errors="replace") for name, text in texts.items()}
-    references = read_model(model, "body", json.dumps(decoded).encode())
+    references = read_model(InputReferences, "body", json.dumps(decoded).encode())
     for name, content in parts.items():
         check_is_file(name, content)
     received = _submission(kind, params, options, references, parts)
@@ -248,7 +243,7 @@ def _submission(
     kind: JobKind,
     params: PosesParams,
     options: JobOptions,
-    references: PosesInputs,
+    references: InputReferences,
     files: Mapping[str, Content],
 ) -> SubmissionBody:
     given = references.model_dump(exclude={"params", "options"}, exclude_none=True)
@@ -285,7 +280,13 @@ def _with_data(
 
 def _check_inputs(received: SubmissionBody, code: ErrorCode) -> None:
     """Check that each input is given once. Raises RejectedError with the code."""
-    problems = {name: _input_problem(received, name) for name in INPUTS[received.kind]}
+    problems = {name: _input_problem(received, name) for name in INPUTS}
+    given = {*received.files, *received.urls, *received.uploads}
+    if not given & {"image", "driving"}:
+        missing = INPUTS[:2] if received.kind is JobKind.ANIMATE else ("driving",)
+        problems |= {name: _missing(name, received.kind) for name in missing}
+    elif "image_pose" in given and "image" not in given:
+        problems["image_pose"] = "image_pose is the pose of an image, and none is given; send image"
     errors = [{"field": name, "detail": text} for name, text in problems.items() if text]
     if errors:
         raise RejectedError(code, "; ".join(entry["detail"] for entry in errors), errors=errors)
@@ -300,12 +301,17 @@ def _input_problem(received: SubmissionBody, name: str) -> str:
     given = [way for way, values in ways.items() if name in values]
     if len(given) > 1:
         return f"{name} is given twice, as {' and '.join(given)}; give it once"
-    if given or name in OPTIONAL_INPUTS:
+    if given or name in OPTIONAL_INPUTS[received.kind]:
         return ""
-    return (
+    return _missing(name, received.kind)
+
+
+def _missing(name: str, kind: JobKind) -> str:
+    text = (
         f"{name} is missing: give either {name}_url or {name}_upload, or send the file {name} in a "
         f"form"
     )
+    return text if kind is JobKind.ANIMATE else f"{text}; a preview needs driving, image or both"
 
 
 def _with_suffix(given: Mapping[str, str], suffix: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ def view(
         options=record.options,
         warnings=record.warnings,
         error=record.error,
+        review=record.review,
         links=_links(record, base_url),
     )
 

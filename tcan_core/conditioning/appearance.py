@@ -39,6 +39,13 @@ def appearance_distance(one: Floats | None, other: Floats | None) -> float | Non
     return float(1.0 - np.sqrt(one * other).sum().clip(0.0, 1.0))
 
 
+def main_color(appearance: Floats) -> str:
+    """Return the most frequent colour of an appearance as #rrggbb."""
+    red_green, blue = divmod(int(appearance.argmax()), _LEVELS)
+    levels = (*divmod(red_green, _LEVELS), blue)
+    return "#" + "".join(f"{(2 * level + 1) * 128 // _LEVELS:02x}" for level in levels)
+
+
 def _torso_histogram(pose: Pose, frame: NDArray[np.uint8]) -> Floats | None:
     """Return the colour histogram of the torso, (64,) with sum 1."""
     if not pose.detected[_TORSO].all():

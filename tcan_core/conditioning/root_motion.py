@@ -59,10 +59,7 @@ def outside_warnings(
         root_motion: how the figure moved; None for poses that were not retargeted.
     """
     frames = [person for person in driving if person.detected.any()]
-    outside = sum(
-        _is_inside(person) and not _is_inside(figure)
-        for figure, person in zip(placed, driving, strict=True)
-    )
+    outside = len(frames_outside(placed, driving))
     if outside <= _SELDOM * len(frames):
         return []
     remedies = {
@@ -73,6 +70,15 @@ def outside_warnings(
     return [
         f"the figure is outside the picture in {outside / len(frames):.0%} of the frames"
         f"{remedies.get(root_motion, '')}"
+    ]
+
+
+def frames_outside(placed: Sequence[Pose], driving: Sequence[Pose]) -> list[int]:
+    """Return the frames in which the figure is outside its picture, but the driving person not."""
+    return [
+        index
+        for index, (figure, person) in enumerate(zip(placed, driving, strict=True))
+        if _is_inside(person) and not _is_inside(figure)
     ]
 
 

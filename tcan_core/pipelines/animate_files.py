@@ -5,11 +5,10 @@ The two may run in different processes, with an archive of poses and drawn poses
 
 from __future__ import annotations
 
-import json
 import math
 import time
-import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -24,17 +23,15 @@ from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import is_pose_file
 from media.poses.document import PoseDocument, PoseFileOptions
 from media.poses.keypoints import Pose
-from media.poses.pose_file import pose_from_json, pose_to_json, read_poses
+from media.poses.pose_file import read_poses
 from media.source import LocalMediaSource, MediaSource
 from media.trim import Trim
-from tcan_core.conditioning.cleaning.clean import clean_poses
+from tcan_core.conditioning.cleaning.clean import CleanedPoses, clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.pose_maps import (
     DrawnPoseMaps,
     PoseMaps,
-    StoredPoseMaps,
     write_map_video,
-    write_pose_maps,
 )
 from tcan_core.conditioning.root_motion import RootMotion
 from tcan_core.errors import NoPersonError
@@ -45,7 +42,11 @@ from tcan_core.pipelines.animate import (
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
+from tcan_core.pipelines.driver_copy import temporary_copy
+from tcan_core.pipelines.extra_videos import open_extra_videos
 from tcan_core.pipelines.fit_check import check_fit
+from tcan_core.pipelines.prepared_input import PreparedInput as PreparedInput
+from tcan_core.pipelines.review import ReviewLayout
 from tcan_core.pipelines.sound import find_sound, sound_file
 from tcan_core.pipelines.source_pose import find_source_pose
 from tcan_core.pipelines.stage_clock import StageClock
@@ -53,87 +54,6 @@ from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
-_POSES_MEMBER, _SOUND_MEMBER = "prepared.json", "sound.mp4"
-
-
-@dataclass(frozen=True)
-class PreparedInput:
-    """The input of a render.
-
-    Attributes:
-        image: (height, width, 3) uint8 RGB, the character.
-        source_pose: pose of the character in the image; None if it is not needed.
-        poses: driving poses, cleaned, in the driving video's canvas; none if it is a video of maps.
-        fps: frame rate of the driving video and of the result.
-        warnings: sentences for the user.
-        seconds: time of each stage so far.
-        quality: plain JSON: what cleaning found, and how well source and driving poses agree.
-        pose_maps: the drawn poses, if they exist already, or the driving maps.
-        sound: an mp4 file with the sound of the result, if it has any.
-    """
-
-    image: NDArray[np.uint8]
-    source_pose: Pose | None
-    poses: list[Pose]
-    fps: Fraction
-    warnings: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    quality: dict[str, Any] = field(default_factory=dict)
-    pose_maps: PoseMaps | None = None
-    sound: bytes | None = None
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of the driving video."""
-        return len(self.poses or self.pose_maps or ())
-
-    def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write all but the image into a zip: `prepared.json`, drawn poses as PNGs, and the sound.
-
-        Args:
-            path: ends in `.zip`.
-            progress: called with the number of drawn frames, and of all; may raise.
-        """
-        content = {
-            "source_pose": self.source_pose and pose_to_json(self.source_pose),
-            "poses": [pose_to_json(pose) for pose in self.poses],
-            "fps": str(self.fps),
-            "warnings": self.warnings,
-            "seconds": self.seconds,
-            "quality": self.quality,
-        }
-        if self.pose_maps is not None:
-            write_pose_maps(path, self.pose_maps, progress)
-        with zipfile.ZipFile(path, "w" if self.pose_maps is None else "a") as archive:
-            archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
-            if self.sound is not None:
-                archive.writestr(_SOUND_MEMBER, self.sound)
-
-    @classmethod
-    def load(
-        cls,
-        path: Path,
-        image_path: Path,
-        limits: MediaLimits | None = None,
-        media: MediaSource | None = None,
-    ) -> PreparedInput:
-        """Read the zip of `save`, drawn poses on demand, and the image from its own file."""
-        with zipfile.ZipFile(path) as archive:
-            content = json.loads(archive.read(_POSES_MEMBER))
-            members = set(archive.namelist())
-            sound = archive.read(_SOUND_MEMBER) if _SOUND_MEMBER in members else None
-        source_pose = content["source_pose"]
-        return cls(
-            image=(media or LocalMediaSource()).image(image_path, limits),
-            source_pose=None if source_pose is None else pose_from_json(source_pose),
-            poses=[pose_from_json(pose) for pose in content["poses"]],
-            fps=Fraction(content["fps"]),
-            warnings=content["warnings"],
-            seconds=content["seconds"],
-            quality=content["quality"],
-            pose_maps=StoredPoseMaps(path) if members - {_POSES_MEMBER, _SOUND_MEMBER} else None,
-            sound=sound,
-        )
 
 
 @dataclass(frozen=True)
@@ -147,6 +67,7 @@ class AnimateReport:
         stored_size: (height, width) in the file; mp4 and WebM store even sides only.
         seconds: time of each stage.
         peak_memory_bytes: largest resident memory of the process so far.
+        review: layout of the video at `review_path`.
     """
 
     frames: int
@@ -158,6 +79,7 @@ class AnimateReport:
     seed: int
     warnings: list[str] = field(default_factory=list)
     pose_quality: dict[str, Any] = field(default_factory=dict)
+    review: ReviewLayout | None = None
 
 
 def prepare(
@@ -175,6 +97,7 @@ def prepare(
     trim: Trim | None = None,
     pose_options: PoseFileOptions | None = None,
     audio: bool = False,
+    keep_driver: bool = False,
 ) -> PreparedInput:
     """Read the inputs, detect poses in them, and clean the driving poses.
 
@@ -188,6 +111,7 @@ def prepare(
         trim: the part of the driving video or pose file; all of it by default.
         pose_options: facts about a driving pose file; coco17 also allows it in the image's.
         audio: whether the result has the driving video's sound; a warning says if it has none.
+        keep_driver: whether a review will show the driving video.
 
     Raises:
         MediaError, PoseFileError: an input cannot be used.
@@ -201,9 +125,22 @@ def prepare(
         image, source_pose_path, detector, options.for_image(), needed=retarget
     )
     canvas = (image.shape[0], image.shape[1])
-    driving = find_poses(
-        driving_path, limits, detector, cleaning, progress, media, trim, options, canvas
-    )
+    with temporary_copy() as copy:
+        with copy:
+            keep = copy.keep if keep_driver else None
+            driving = find_poses(
+                driving_path,
+                limits,
+                detector,
+                cleaning,
+                progress,
+                media,
+                trim,
+                options,
+                canvas,
+                keep,
+            )
+        driver = copy.content()
     fit_warnings, agreement = check_fit(
         source_pose, driving.poses, canvas, retarget=retarget, root_motion=root_motion
     )
@@ -218,6 +155,7 @@ def prepare(
         {"prepare": time.monotonic() - started},
         driving.quality | {"alignment": agreement},
         sound=sound,
+        driver=driver,
     )
 
 
@@ -233,12 +171,19 @@ def read_source_image(
 
 @dataclass(frozen=True)
 class FoundPoses:
-    """Driving poses, cleaned, in the driving video's canvas, with its frame rate."""
+    """Driving poses, cleaned, in the driving video's canvas, with its frame rate.
+
+    Attributes:
+        people: all people of each frame, as they were detected or read.
+        cleaned: the poses, with what was done to them.
+    """
 
     poses: list[Pose]
     fps: Fraction
     warnings: list[str]
-    quality: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any]
+    people: list[list[Pose]]
+    cleaned: CleanedPoses
 
 
 def find_poses(
@@ -251,12 +196,14 @@ def find_poses(
     trim: Trim | None = None,
     pose_options: PoseFileOptions | None = None,
     image_size: tuple[int, int] | None = None,
+    keep: Callable[[NDArray[np.uint8], Fraction], None] | None = None,
 ) -> FoundPoses:
     """Read a driving file, detect people in it, and clean the poses of one of them.
 
     Args:
         driving_path, progress, media, trim, pose_options: as in `prepare`.
         image_size: (height, width) of the image, for pose files without a canvas.
+        keep: called with each frame of a video, and its frame rate.
 
     Raises:
         ParameterError: `trim` begins behind the end.
@@ -270,14 +217,16 @@ def find_poses(
         trim.check(driving_path.name, len(file.frames), fps)
         people, warnings = file.frames[trim.frames(fps)], file.warnings
     else:
-        people, fps, warnings = detect_people(driving_path, limits, detector, progress, media, trim)
+        people, fps, warnings = detect_people(
+            driving_path, limits, detector, progress, media, trim, keep
+        )
         if pose_options is not None and (pose_options.canvas or pose_options.fps):
             warnings = [*warnings, "the driving file is a video: canvas and fps have no effect"]
     cleaned = clean_poses(people, cleaning, float(fps))
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
-    report = cleaned.report
-    return FoundPoses(cleaned.poses, fps, warnings + report.warnings(), asdict(report))
+    warnings = warnings + cleaned.report.warnings()
+    return FoundPoses(cleaned.poses, fps, warnings, asdict(cleaned.report), people, cleaned)
 
 
 def _read_driving_poses(
@@ -304,6 +253,7 @@ def render(
     is_canceled: IsCanceled | None = None,
     poster_path: Path | None = None,
     pose_path: Path | None = None,
+    review_path: Path | None = None,
     resume: DenoiseState | None = None,
     frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
@@ -314,6 +264,7 @@ def render(
             and `.zip` select their formats, all else is mp4 with H.264.
         poster_path: PNG of the first frame.
         pose_path: mp4 of the drawn poses.
+        review_path: mp4 of source, driver, skeleton and result side by side.
         resume: checkpoint of an earlier render with the same arguments; the result is the same
             file, byte for byte.
         frame_filter: applied to each frame before it is written, such as a watermark.
@@ -331,21 +282,20 @@ def render(
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
-    with (
-        sound_file(prepared.sound) as audio_from,
-        open_writer(out_path, prepared.fps, size, audio_from) as writer,
-    ):
+    with ExitStack() as stack:
+        audio_from = stack.enter_context(sound_file(prepared.sound))
+        writer = stack.enter_context(open_writer(out_path, prepared.fps, size, audio_from))
+        extra = None
+        if pose_path is not None or review_path is not None:
+            maps = _shown_maps(pipeline, prepared, settings)
+            extra = stack.enter_context(open_extra_videos(prepared, maps, pose_path, review_path))
         for index, frame in enumerate(frames):
             filtered = frame if frame_filter is None else frame_filter(frame)
             writer.write(filtered)
+            if extra is not None:
+                extra.write(filtered)
             if index == 0 and poster_path is not None:
                 write_png(poster_path, filtered)
-    if pose_path is not None:
-        maps = prepared.pose_maps
-        if poses or maps is None:
-            placed = pipeline.drawer.place(image, poses, source_pose, **settings.placing)
-            maps = DrawnPoseMaps(placed, pipeline.preset.skeleton)
-        write_map_video(pose_path, maps, prepared.fps)
     return AnimateReport(
         frames=math.ceil(prepared.num_frames * stored.fps / prepared.fps),
         fps=float(stored.fps),
@@ -356,7 +306,21 @@ def render(
         seed=settings.seed,
         warnings=[*prepared.warnings, *stored.warnings],
         pose_quality=prepared.quality,
+        review=None if extra is None else extra.layout,
     )
+
+
+def _shown_maps(
+    pipeline: AnimatePipeline, prepared: PreparedInput, settings: AnimateSettings
+) -> PoseMaps:
+    """Return the skeletons in the image's size, or the maps of a driving video of maps."""
+    maps = prepared.pose_maps
+    if maps is not None and not prepared.poses:
+        return maps
+    placed = pipeline.drawer.place(
+        prepared.image, prepared.poses, prepared.source_pose, **settings.placing
+    )
+    return DrawnPoseMaps(placed, pipeline.preset.skeleton)
 
 
 def render_as_peer(

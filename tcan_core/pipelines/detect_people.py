@@ -37,11 +37,13 @@ def detect_people(
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
     trim: Trim | None = None,
+    keep: Callable[[NDArray[np.uint8], Fraction], None] | None = None,
 ) -> DetectedPeople:
     """Detect the people of every frame of a video, a few frames in memory at a time.
 
     Args:
         trim: the part of the video; all of it by default.
+        keep: called with each frame, (height, width, 3) uint8 RGB, and the frame rate.
 
     Raises:
         MediaError: the video cannot be used.
@@ -55,6 +57,8 @@ def detect_people(
         part = trim.frames(frames.fps)
         expected = len(range(frames.expected)[part])
         for frame in islice(frames, part.start, part.stop):
+            if keep is not None:
+                keep(frame, frames.fps)
             batch.append(frame)
             pixels = len(batch) * frame.shape[0] * frame.shape[1]
             if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:

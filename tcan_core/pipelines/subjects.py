@@ -24,7 +24,7 @@ ANYWAY = "to continue anyway: any_subject (--any-subject)"
 def check_subjects(
     preset: Preset,
     image: Path | None,
-    driving: Path,
+    driving: Path | None,
     detector: str,
     limits: MediaLimits | None = None,
     media: MediaSource | None = None,
@@ -36,8 +36,8 @@ def check_subjects(
     found in it.
 
     Args:
-        image: the source image; None for a preview of poses.
-        driving: a video, or pose files, which are not checked.
+        image: the source image; None for a preview of driving poses.
+        driving: a video, or pose files, which are not checked; None for a preview of an image.
         detector: name of the detector that will read the video.
         trim: the part of the driving video; all of it by default.
 
@@ -48,6 +48,8 @@ def check_subjects(
     media = media or LocalMediaSource()
     if image is not None and "subject_head" in preset.parts:
         _check_image(preset.name, image, limits, media)
+    if driving is None:
+        return
     if detector.partition("@")[0] == "puppet" and not is_pose_file(driving):
         _check_video(driving, limits, media, trim or Trim())
 

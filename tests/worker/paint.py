@@ -95,12 +95,16 @@ class PaintAnimator:
 
     def preview(
         self,
-        driving: Path,
+        driving: Path | None,
         folder: Path,
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image: Path | None = None,
+        image_pose: Path | None = None,
     ) -> Rendering:
+        assert driving is not None
         prepared = folder / "prepared.json"
         warnings = self.prepare(driving, driving, prepared, params, report, is_canceled)
         frames = json.loads(prepared.read_text())["frames"]

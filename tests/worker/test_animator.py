@@ -16,6 +16,7 @@ from PIL import Image
 
 from media.poses.keypoints import Pose
 from media.poses.pose_file import read_pose_file
+from service.contract.analysis import Analysis
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.params import JobParams, ResultFormat, Trim
@@ -125,9 +126,11 @@ class Attempt:
             image_pose=image_pose,
         )
 
-    def preview(self, params: JobParams = PLAIN) -> Rendering:
+    def preview(self, params: JobParams = PLAIN, image: Path | None = None) -> Rendering:
         driving = self.pair / "driving.mp4"
-        return self.animator.preview(driving, self.folder, params, self.steps.append, self.canceled)
+        return self.animator.preview(
+            driving, self.folder, params, self.steps.append, self.canceled, image=image
+        )
 
     def render(
         self,
@@ -240,6 +243,28 @@ def test_preview_writes_a_pose_video_and_a_pose_file(attempt: Attempt) -> None:
     assert len(read_pose_file(keypoints).frames) == FRAMES
     assert attempt.prepare(keypoints) == []
     assert {step.stage for step in attempt.steps} == {"prepare"}
+
+
+def test_preview_shows_how_the_poses_fit_the_image(attempt: Attempt) -> None:
+    params = JobParams(retarget=False, trim=Trim(end_s=0.2))
+    rendering = attempt.preview(params, attempt.pair / "source.png")
+    analysis = Analysis.model_validate_json(rendering.outputs[Output.ANALYSIS].read_text())
+    assert rendering.review is not None
+    assert analysis.frames == rendering.review.frames == rendering.report["frames"] == 3
+    assert count_frames(rendering.outputs[Output.FIT]) == 3
+    assert analysis.outside == [] and analysis.warnings == rendering.warnings
+    image_pose = rendering.outputs[Output.IMAGE_KEYPOINTS]
+    assert attempt.prepare(image_pose=image_pose) == []
+
+
+def test_review_has_the_frames_of_the_result(attempt: Attempt) -> None:
+    attempt.prepare(params=JobParams(trim=Trim(end_s=0.2)))
+    for kind in (ResultFormat.MP4, ResultFormat.ZIP):
+        rendering = attempt.render(kind)
+        assert rendering.review is not None
+        assert rendering.review.frames == rendering.report["frames"] == 3
+        assert set(rendering.review.cells) == {"source", "driver", "skeleton", "result"}
+        assert count_frames(rendering.outputs[Output.REVIEW]) == 3
 
 
 def test_preview_and_prepare_use_the_part_and_the_person(attempt: Attempt) -> None:

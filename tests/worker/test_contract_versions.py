@@ -7,10 +7,11 @@ from base64 import b64decode
 
 import pytest
 
-from service.contract.job import DrivingKind, JobInputs
+from service.contract.job import DrivingKind, JobInputs, JobRecord, Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, Sampler, Trim
 from service.contract.queues import Queue
+from service.contract.review import Review
 from service.contract.states import JobState
 from service.contract.version import (
     CONTRACT,
@@ -224,3 +225,30 @@ def test_every_hint_carries_the_number(jobs: JobStore, hints: HintSender) -> Non
     made = json.loads(message("job", Queue.RENDER))
     assert sent["headers"][HEADER] == made["headers"][HEADER] == CONTRACT
     assert json.loads(b64decode(made["body"]))[0] == ["job"]
+
+
+# The outputs that gateways of every release know.
+FIRST_OUTPUTS = {"result", "poster", "pose", "manifest", "keypoints"}
+
+
+def test_outputs_of_a_record_are_readable_by_earlier_gateways(jobs: JobStore) -> None:
+    """They refuse a record that names other outputs under `outputs`."""
+    make(jobs, "job", 1)
+    record = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000))
+    assert record is not None
+    outputs = {output: f"jobs/job/1/{output}" for output in Output}
+    layout = Review(width=4, height=2, fps="25/1", frames=1, cells={})
+    jobs.run(commands.succeed("job", record.token, outputs, [], review=layout))
+    stored = jobs.redis.hgetall("tcan:job:job")
+    assert set(json.loads(stored["outputs"])) == FIRST_OUTPUTS
+    assert JobRecord.model_validate({**record.model_dump(), "outputs": outputs, "review": layout})
+    snapshot = jobs.run(commands.read("job"))
+    assert snapshot is not None
+    assert (snapshot.record.outputs, snapshot.record.review) == (outputs, layout)
+
+
+def test_outputs_of_later_workers_are_ignored(jobs: JobStore) -> None:
+    make(jobs, "job", 1)
+    jobs.redis.hset("tcan:job:job", "later_outputs", json.dumps({"smell": "a", "fit": "b"}))
+    snapshot = jobs.run(commands.read("job"))
+    assert snapshot is not None and snapshot.record.outputs == {Output.FIT: "b"}

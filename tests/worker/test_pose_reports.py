@@ -22,8 +22,9 @@ from tcan_core.pipelines.fitting import on_canvas
 from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
 from tests.worker.conftest import Desk
 from tests.worker.test_animator import Attempt, animator, attempt, pair
-from worker.animator import NO_DETECTOR, TcanAnimator
+from worker.animator import TcanAnimator
 from worker.job_runner import JobRunner
+from worker.job_settings import NO_DETECTOR
 
 __all__ = ["animator", "attempt", "pair"]  # fixtures
 

@@ -79,4 +79,5 @@ def make_manifest(
         "seconds": dict(seconds),
         "warnings": [*record.warnings, *rendering.warnings],
         "report": rendering.report,
+        **({} if rendering.review is None else {"review": rendering.review.model_dump()}),
     }

@@ -34,7 +34,7 @@ class JobKind(OpenEnum):
 
     ANIMATE = "animate"
     POSES = "poses"
-    """Pose preview of a driving video."""
+    """Pose preview of a driving file, an image or both."""
 
 
 class Output(OpenEnum):
@@ -45,6 +45,10 @@ class Output(OpenEnum):
     POSE = "pose"
     MANIFEST = "manifest"
     KEYPOINTS = "keypoints"
+    REVIEW = "review"
+    ANALYSIS = "analysis"
+    FIT = "fit"
+    IMAGE_KEYPOINTS = "image_keypoints"
 
 
 class EventKind(OpenEnum):

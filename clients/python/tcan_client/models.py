@@ -56,6 +56,10 @@ class Links(Model):
     pose: str | None = None
     manifest: str | None = None
     keypoints: str | None = None
+    review: str | None = None
+    analysis: str | None = None
+    fit: str | None = None
+    image_keypoints: str | None = None
     preview: str | None = Field(default=None, description="The newest preview frame, a WebP.")
 
 
@@ -66,6 +70,25 @@ class JobError(Model):
     title: str
     detail: str
     stage: str | None = None
+
+
+class ReviewCell(Model):
+    """The place of a picture in a review, in pixels from the top left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Review(Model):
+    """The layout of the output `review`: one video of pictures that show the same frame."""
+
+    width: int
+    height: int
+    fps: str = Field(description="Frames per second, as a fraction such as 25/1.")
+    frames: int
+    cells: dict[str, ReviewCell] = Field(description="Places by name, such as `result`.")
 
 
 class Job(Model):
@@ -91,6 +114,7 @@ class Job(Model):
     options: JobOptions
     warnings: list[str]
     error: JobError | None = None
+    review: Review | None = None
     links: Links
 
     @property

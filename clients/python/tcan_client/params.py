@@ -39,6 +39,14 @@ class PosesParams(Model):
     any_subject: bool | None = Field(
         default=None, description="Whether to continue with inputs that the preset is not made for."
     )
+    retarget: bool | None = Field(
+        default=None, description="Whether to fit the driving poses to the character's proportions."
+    )
+    root_motion: RootMotion | None = Field(
+        default=None,
+        description="How far the figure moves in its picture; by default, as far as the driving "
+        "person stays inside theirs.",
+    )
 
 
 class JobParams(PosesParams):
@@ -59,14 +67,6 @@ class JobParams(PosesParams):
     )
     ptm_tau: float | None = Field(
         default=None, description="Strength of the pose-driven temperature map; 0 turns it off."
-    )
-    retarget: bool | None = Field(
-        default=None, description="Whether to fit the driving poses to the character's proportions."
-    )
-    root_motion: RootMotion | None = Field(
-        default=None,
-        description="How far the figure moves in its picture; by default, as far as the driving "
-        "person stays inside theirs.",
     )
     scheduler: Sampler | None = None
     cache_interval: int | None = Field(

@@ -38,10 +38,13 @@ export interface paths {
         put?: never;
         /**
          * Submit a pose preview
-         * @description Queue a job that detects, cleans and draws the poses of a driving video, without a GPU.
+         * @description Queue a job that finds the poses of a driving file, of an image, or of both, without a GPU.
          *
-         *     Its outputs are `pose`, a video of the skeletons, and `keypoints`, a pose file that
-         *     `POST /animate` accepts as driving input.
+         *     Outputs of a driving file are `keypoints`, a pose file that `POST /animate` accepts as driving
+         *     input, `pose`, a video of the skeletons, `analysis`, and `review`, a video of the frames with
+         *     their skeletons. The output of an image is `image_keypoints`, which `POST /animate` accepts as
+         *     `image_pose`. With both there is `fit`, a video of the placed skeletons over the image, and
+         *     warnings say how they fit.
          */
         post: operations["poses"];
         delete?: never;
@@ -374,6 +377,86 @@ export interface paths {
          * @description Redirect to a signed URL, which supports Range.
          */
         get: operations["get_keypoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all pictures of the job in one video
+         * @description Redirect to a signed URL, which supports Range.
+         */
+        get: operations["get_review"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what was found in the driving file
+         * @description Redirect to a signed URL, which supports Range.
+         */
+        get: operations["get_analysis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/fit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a video of the driving poses over the image
+         * @description Redirect to a signed URL, which supports Range.
+         */
+        get: operations["get_fit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/image_keypoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the pose file of the image
+         * @description Redirect to a signed URL, which supports Range.
+         */
+        get: operations["get_image_keypoints"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1088,6 +1171,13 @@ export interface components {
              */
             any_subject?: boolean;
             /**
+             * Retarget
+             * @description Adapt the driving poses to the proportions and position of the character; false uses them unchanged. Default: `true`.
+             */
+            retarget?: boolean;
+            /** @description How far a retargeted figure moves in its picture: full, as the driving person relative to its size; bounded, so that it stays as far in the picture as the driving person in theirs; none, so that the neck stays at its place. bounded when absent. */
+            root_motion?: components["schemas"]["RootMotion"] | null;
+            /**
              * Seed
              * @description Seed of the initial noise; random when absent, and reported in the job.
              */
@@ -1117,13 +1207,6 @@ export interface components {
              * @description Strength of the pose-driven temperature map, which stabilizes the background; 0 turns it off. The preset's default when absent: 3, or 0 if it takes maps.
              */
             ptm_tau?: number | null;
-            /**
-             * Retarget
-             * @description Adapt the driving poses to the proportions and position of the character; false uses them unchanged. Default: `true`.
-             */
-            retarget?: boolean;
-            /** @description How far a retargeted figure moves in its picture: full, as the driving person relative to its size; bounded, so that it stays as far in the picture as the driving person in theirs; none, so that the neck stays at its place. bounded when absent. */
-            root_motion?: components["schemas"]["RootMotion"] | null;
             /** @description ddim, or for few steps: dpm++2m, ays (Align Your Steps, ten steps), lcm (two to eight steps, needs an LCM-LoRA in the preset). The preset's default when absent. */
             scheduler?: components["schemas"]["Sampler"] | null;
             /**
@@ -1249,6 +1332,8 @@ export interface components {
             /** Warnings */
             warnings: string[];
             error?: components["schemas"]["JobError"] | null;
+            /** @description Layout of the video at `links.review`, once there is one. */
+            review?: components["schemas"]["Review"] | null;
             links: components["schemas"]["Links"];
         };
         /**
@@ -1272,6 +1357,14 @@ export interface components {
             manifest?: string | null;
             /** Keypoints */
             keypoints?: string | null;
+            /** Review */
+            review?: string | null;
+            /** Analysis */
+            analysis?: string | null;
+            /** Fit */
+            fit?: string | null;
+            /** Image Keypoints */
+            image_keypoints?: string | null;
             /**
              * Preview
              * @description The newest preview frame, a WebP.
@@ -1590,6 +1683,47 @@ export interface components {
          * @enum {string}
          */
         ResultFormat: "mp4" | "webm" | "gif" | "zip";
+        /**
+         * Review
+         * @description The layout of a review.
+         *
+         *     All cells have one size. Frame n of each is frame n of the result and of the driving file as
+         *     trimmed, and is shown from n / fps on; a picture of another aspect has black bars.
+         */
+        Review: {
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Fps
+             * @description Frames per second, as a fraction.
+             */
+            fps: string;
+            /** Frames */
+            frames: number;
+            /**
+             * Cells
+             * @description Of an animation: source, driver, skeleton and result. Of a pose preview: driver, driver_skeleton (the skeleton over the driver), and fit with an image.
+             */
+            cells: {
+                [key: string]: components["schemas"]["ReviewCell"];
+            };
+        };
+        /**
+         * ReviewCell
+         * @description The place of a picture in the video, in pixels from the top left corner.
+         */
+        ReviewCell: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+        };
         /**
          * RootMotion
          * @description Motion of a retargeted figure in its picture; see `tcan_core.conditioning.root_motion`.
@@ -1972,6 +2106,149 @@ export interface components {
             scratch?: components["schemas"]["DiskSpace"] | null;
         };
         /**
+         * FoundPerson
+         * @description A person in a driving file.
+         */
+        FoundPerson: {
+            /**
+             * Number
+             * @description Value of `params.person`; absent for one who comes after the first ones.
+             */
+            number?: number | null;
+            /** Is Followed */
+            is_followed: boolean;
+            /**
+             * Share
+             * @description Share of the frames with this person.
+             */
+            share: number;
+            /**
+             * Frame
+             * @description Frame in which the person is seen best.
+             */
+            frame: number;
+            /**
+             * Box
+             * @description Left, top, right and bottom of the joints there, in pixels.
+             */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /**
+             * Color
+             * @description Main colour of the torso, such as #60a0e0; coarse.
+             */
+            color?: string | null;
+        };
+        /**
+         * Repair
+         * @description A frame in which joints of the followed person were repaired, by their names.
+         */
+        Repair: {
+            /** Frame */
+            frame: number;
+            /**
+             * Rejected
+             * @description Joints that jumped.
+             */
+            rejected: string[];
+            /**
+             * Filled
+             * @description Joints that were missing and are interpolated.
+             */
+            filled: string[];
+            /**
+             * Dropped
+             * @description Joints that were seen too briefly and are left out.
+             */
+            dropped: string[];
+        };
+        /**
+         * Analysis
+         * @description Findings in a driving file, as trimmed.
+         * @example {
+         *       "confidence": [
+         *         0.98,
+         *         0.61,
+         *         0.97
+         *       ],
+         *       "fps": "12/1",
+         *       "frames": 3,
+         *       "height": 512,
+         *       "outside": [],
+         *       "people": [
+         *         {
+         *           "box": [
+         *             120,
+         *             40,
+         *             380,
+         *             500
+         *           ],
+         *           "color": "#60a0e0",
+         *           "frame": 0,
+         *           "is_followed": true,
+         *           "number": 0,
+         *           "share": 1
+         *         }
+         *       ],
+         *       "repaired": [
+         *         {
+         *           "dropped": [],
+         *           "filled": [
+         *             "left_wrist"
+         *           ],
+         *           "frame": 1,
+         *           "rejected": [
+         *             "left_wrist"
+         *           ]
+         *         }
+         *       ],
+         *       "warnings": [],
+         *       "width": 512
+         *     }
+         */
+        Analysis: {
+            /**
+             * Fps
+             * @description Frames per second, as a fraction.
+             */
+            fps: string;
+            /** Frames */
+            frames: number;
+            /**
+             * Width
+             * @description Of the frames in pixels, to which keypoints refer.
+             */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Confidence
+             * @description Of each frame, mean confidence of the followed person's joints before repairs; a missing joint counts as 0.
+             */
+            confidence: number[];
+            /**
+             * Repaired
+             * @description Frames with repairs.
+             */
+            repaired: components["schemas"]["Repair"][];
+            /**
+             * People
+             * @description Of those who can be chosen, from the left.
+             */
+            people: components["schemas"]["FoundPerson"][];
+            /**
+             * Outside
+             * @description Frames in which the figure is outside the image but the person is inside the driving frame; absent without an image.
+             */
+            outside?: number[] | null;
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
          * AnimationRequest
          * @description An animation. Give either `..._url` or `..._upload` for each input.
          *
@@ -2030,16 +2307,33 @@ export interface components {
              * @description Go on with inputs that the preset or its detector was not made for, which otherwise end the job with `not_a_puppet`. Default: `false`.
              */
             any_subject?: boolean;
+            /**
+             * Retarget
+             * @description Adapt the driving poses to the proportions and position of the character; false uses them unchanged. Default: `true`.
+             */
+            retarget?: boolean;
+            /** @description How far a retargeted figure moves in its picture: full, as the driving person relative to its size; bounded, so that it stays as far in the picture as the driving person in theirs; none, so that the neck stays at its place. bounded when absent. */
+            root_motion?: components["schemas"]["RootMotion"] | null;
         };
         /**
          * PosePreviewRequest
-         * @description A pose preview. Give either `driving_url` or `driving_upload`.
+         * @description A pose preview. Give a driving file, an image or both; `..._url` or `..._upload` for each.
+         *
+         *     `image_pose` is optional: a pose file of the image. Without it the pose is detected.
          */
         PosePreviewRequest: {
             /** Driving Url */
             driving_url?: string | null;
             /** Driving Upload */
             driving_upload?: string | null;
+            /** Image Url */
+            image_url?: string | null;
+            /** Image Upload */
+            image_upload?: string | null;
+            /** Image Pose Url */
+            image_pose_url?: string | null;
+            /** Image Pose Upload */
+            image_pose_upload?: string | null;
             params?: components["schemas"]["PosesParams"];
             options?: components["schemas"]["JobOptions"];
         };
@@ -2174,21 +2468,21 @@ export interface operations {
                 "multipart/form-data": {
                     /**
                      * Format: binary
-                     * @description The motion: a video, or a JSON file of OpenPose poses.
-                     */
-                    driving?: string;
-                    params?: components["schemas"]["JobParams"];
-                    options?: components["schemas"]["JobOptions"];
-                    /**
-                     * Format: binary
                      * @description The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.
                      */
                     image?: string;
                     /**
                      * Format: binary
+                     * @description The motion: a video, or a JSON file of OpenPose poses.
+                     */
+                    driving?: string;
+                    /**
+                     * Format: binary
                      * @description Pose file of the image, with one person; the pose is detected when absent.
                      */
                     image_pose?: string;
+                    params?: components["schemas"]["JobParams"];
+                    options?: components["schemas"]["JobOptions"];
                     /**
                      * Format: uri
                      * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
@@ -2378,9 +2672,19 @@ export interface operations {
                 "multipart/form-data": {
                     /**
                      * Format: binary
+                     * @description The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.
+                     */
+                    image?: string;
+                    /**
+                     * Format: binary
                      * @description The motion: a video, or a JSON file of OpenPose poses.
                      */
                     driving?: string;
+                    /**
+                     * Format: binary
+                     * @description Pose file of the image, with one person; the pose is detected when absent.
+                     */
+                    image_pose?: string;
                     params?: components["schemas"]["PosesParams"];
                     options?: components["schemas"]["JobOptions"];
                     /**
@@ -2390,6 +2694,20 @@ export interface operations {
                     driving_url?: string;
                     /** @description Id of a finished upload. */
                     driving_upload?: string;
+                    /**
+                     * Format: uri
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
+                     */
+                    image_url?: string;
+                    /** @description Id of a finished upload. */
+                    image_upload?: string;
+                    /**
+                     * Format: uri
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
+                     */
+                    image_pose_url?: string;
+                    /** @description Id of a finished upload. */
+                    image_pose_upload?: string;
                 };
                 /**
                  * @example {
@@ -4100,6 +4418,420 @@ export interface operations {
                     /**
                      * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
                      * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/keypoints.json?filename=tcan-keypoints.json&expires=1795341600&signature=...
+                     */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found; The job has no such result */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The result is not ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object, after the redirect */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Redirect to the object */
+            307: {
+                headers: {
+                    /**
+                     * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
+                     * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/review.mp4?filename=tcan-review.mp4&expires=1795341600&signature=...
+                     */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found; The job has no such result */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The result is not ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object, after the redirect */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Analysis"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Redirect to the object */
+            307: {
+                headers: {
+                    /**
+                     * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
+                     * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/analysis.json?filename=tcan-analysis.json&expires=1795341600&signature=...
+                     */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found; The job has no such result */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The result is not ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_fit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object, after the redirect */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Redirect to the object */
+            307: {
+                headers: {
+                    /**
+                     * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
+                     * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/fit.mp4?filename=tcan-fit.mp4&expires=1795341600&signature=...
+                     */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found; The job has no such result */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The result is not ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_image_keypoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object, after the redirect */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "fps": 25,
+                     *       "frames": [
+                     *         {
+                     *           "people": [],
+                     *           "canvas_width": 512,
+                     *           "canvas_height": 512
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Redirect to the object */
+            307: {
+                headers: {
+                    /**
+                     * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
+                     * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/image_keypoints.json?filename=tcan-image_keypoints.json&expires=1795341600&signature=...
                      */
                     Location?: string;
                     [name: string]: unknown;

@@ -101,12 +101,18 @@ export class Client {
     return this.send("/animate", { image, driving, image_pose: options.imagePose }, options);
   }
 
-  /** Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`. */
+  /**
+   * Submit a pose preview of a driving file, of `options.image`, or of both.
+   *
+   * Outputs of a driving file are `keypoints`, `pose`, `analysis` and `review`, that of an image is
+   * `image_keypoints`; with both there is also `fit`.
+   */
   poses(
-    driving: Input,
-    options: Omit<SubmitOptions, "imagePose" | "params"> & { params?: PosesParams } = {},
+    driving: Input | undefined,
+    options: Omit<SubmitOptions, "params"> & { params?: PosesParams; image?: Input } = {},
   ): Promise<Job> {
-    return this.send("/poses", { driving }, options);
+    const { image, imagePose } = options;
+    return this.send("/poses", { driving, image, image_pose: imagePose }, options);
   }
 
   /**

@@ -9,6 +9,8 @@ export type JobState = Schemas["JobState"];
 export type JobParams = Schemas["JobParams"];
 export type PosesParams = Schemas["PosesParams"];
 export type JobOptions = Schemas["JobOptions"];
+export type Analysis = Schemas["Analysis"];
+export type Review = Schemas["Review"];
 export type Delivery = Schemas["DeliveryView"];
 export type LogEntry = Schemas["LogEntry"];
 export type Model = Schemas["ModelView"];
@@ -19,7 +21,16 @@ export type Usage = Schemas["Usage"];
 export type WebhookMessage = Schemas["WebhookMessage"];
 
 /** Outputs of a job that has succeeded. */
-export type Output = "result" | "poster" | "pose" | "manifest" | "keypoints";
+export type Output =
+  | "result"
+  | "poster"
+  | "pose"
+  | "manifest"
+  | "keypoints"
+  | "review"
+  | "analysis"
+  | "fit"
+  | "image_keypoints";
 
 const ENDED: readonly JobState[] = ["succeeded", "failed", "canceled"];
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.api.openapi.request_bodies import schema_of
+from service.contract.analysis import Analysis
 from service.contract.examples import HERE, KEYPOINTS, MANIFEST
 from service.stores.object_store.base import content_type
 
 JSON = "application/json"
-JSON_EXAMPLES = {"manifest.json": MANIFEST, "keypoints.json": KEYPOINTS}
+JSON_EXAMPLES = {
+    "manifest.json": MANIFEST,
+    "keypoints.json": KEYPOINTS,
+    "image_keypoints.json": KEYPOINTS,
+}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -43,5 +49,7 @@ def object_responses(*names: str) -> dict[int | str, dict[str, Any]]:
 def _content(name: str) -> dict[str, Any]:
     if content_type(name) != JSON:
         return BINARY
+    if name == "analysis.json":
+        return {"schema": schema_of(Analysis)}
     schema = {"type": "object", "additionalProperties": True}
     return {"schema": schema, "example": JSON_EXAMPLES[name]}

@@ -8,8 +8,14 @@ from pydantic import BaseModel, TypeAdapter
 
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
-from service.contract.requests import AnimationRequest, PosePreviewRequest, UploadId, Url
-from service.submission.receive import PARAMS, REFERENCES
+from service.contract.requests import (
+    AnimationRequest,
+    InputReferences,
+    PosePreviewRequest,
+    UploadId,
+    Url,
+)
+from service.submission.receive import PARAMS
 
 IMAGE = "The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
 DRIVING = "The motion: a video, or a JSON file of OpenPose poses."
@@ -26,7 +32,9 @@ def request_body(kind: JobKind) -> dict[str, Any]:
     No field of the form is required by itself: each input has three alternatives.
     """
     form: dict[str, Any] = {
+        "image": _file(IMAGE),
         "driving": _file(DRIVING),
+        "image_pose": _file(IMAGE_POSE),
         "params": schema_of(PARAMS[kind]),
         "options": schema_of(JobOptions),
     }
@@ -34,10 +42,9 @@ def request_body(kind: JobKind) -> dict[str, Any]:
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
     form_example: dict[str, Any] = {"driving": "content of walk.mp4"}
     if kind is JobKind.ANIMATE:
-        form |= {"image": _file(IMAGE), "image_pose": _file(IMAGE_POSE)}
         json_model, example = AnimationRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
         form_example |= {"image": "content of character.png", "params": {"seed": 7}}
-    for name in REFERENCES[kind].model_fields:
+    for name in InputReferences.model_fields:
         form[name] = TypeAdapter(Url if name.endswith("_url") else UploadId).json_schema()
     return {
         "required": True,

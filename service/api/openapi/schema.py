@@ -17,6 +17,7 @@ from service.api.openapi.security import SCHEMES, SECURITY
 from service.api.openapi.tags import TAGS
 from service.api.openapi.webhooks import webhooks
 from service.api.problems import MEDIA_TYPE, Problem, problem_responses
+from service.contract.analysis import Analysis
 from service.contract.delivery_views import WebhookMessage
 from service.contract.errors import ErrorCode
 from service.contract.requests import (
@@ -33,6 +34,7 @@ LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE
 REPLACED = ("HTTPValidationError", "ValidationError")
 # Models that FastAPI does not find, since the routes read and write these bodies themselves.
 MODELS: tuple[type[BaseModel], ...] = (
+    Analysis,
     AnimationRequest,
     PosePreviewRequest,
     RetryRequest,

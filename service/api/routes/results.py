@@ -67,6 +67,10 @@ ROUTES = {
     Output.POSE: ("Get a video of the driving poses", "pose.mp4"),
     Output.MANIFEST: ("Get the manifest", "manifest.json"),
     Output.KEYPOINTS: ("Get the pose file of the driving video", "keypoints.json"),
+    Output.REVIEW: ("Get all pictures of the job in one video", "review.mp4"),
+    Output.ANALYSIS: ("Get what was found in the driving file", "analysis.json"),
+    Output.FIT: ("Get a video of the driving poses over the image", "fit.mp4"),
+    Output.IMAGE_KEYPOINTS: ("Get the pose file of the image", "image_keypoints.json"),
 }
 
 
@@ -128,8 +132,15 @@ def _key(record: JobRecord, output: Output) -> str:
         reason = f": {record.error.detail}" if record.error else ""
         raise RejectedError(ErrorCode.NO_RESULT, f"the job {end}{reason}")
     if output not in record.outputs:
-        raise RejectedError(ErrorCode.NO_RESULT, f"the job has no output {output}")
+        raise RejectedError(ErrorCode.NO_RESULT, _no_output(record, output))
     return record.outputs[output]
+
+
+def _no_output(record: JobRecord, output: Output) -> str:
+    text = f"the job has no output {output}; it has {', '.join(sorted(record.outputs))}"
+    if output is Output.REVIEW:
+        text += "; workers of earlier releases make no review: submit the job again"
+    return text
 
 
 @router.get(

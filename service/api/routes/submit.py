@@ -141,10 +141,13 @@ async def animate(
 async def poses(
     request: Request, caller: CallerDep, gateway: GatewayDep, key: Key = None, prefer: Prefer = None
 ) -> Response:
-    """Queue a job that detects, cleans and draws the poses of a driving video, without a GPU.
+    """Queue a job that finds the poses of a driving file, of an image, or of both, without a GPU.
 
-    Its outputs are `pose`, a video of the skeletons, and `keypoints`, a pose file that
-    `POST /animate` accepts as driving input.
+    Outputs of a driving file are `keypoints`, a pose file that `POST /animate` accepts as driving
+    input, `pose`, a video of the skeletons, `analysis`, and `review`, a video of the frames with
+    their skeletons. The output of an image is `image_keypoints`, which `POST /animate` accepts as
+    `image_pose`. With both there is `fit`, a video of the placed skeletons over the image, and
+    warnings say how they fit.
     """
     with _wait_slot(request, caller, prefer):
         submitted = await _submit(request, JobKind.POSES, caller, gateway, key)

@@ -43,8 +43,10 @@ from service.contract.job import (
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.review import Review
 from service.contract.states import JobState
 from service.contract.version import CONTRACT, PREPARED, given_defaults, least_contract, stored
+from service.stores.job_store.outputs import output_fields
 from service.stores.job_store.quota import UNLIMITED, Quota
 from service.stores.job_store.snapshots import (
     JobSnapshot,
@@ -206,11 +208,6 @@ def erase(job_id: str, *, keep_pending_deliveries: bool = False) -> Command[JobS
     return Command("erase", arguments, lambda reply: JobState(reply) if reply else None)
 
 
-def expired_jobs(limit: int = 100) -> Command[list[str]]:
-    """List ended jobs whose retention time has passed."""
-    return Command("expired_jobs", {"limit": limit}, list)
-
-
 def cancel(job_id: str) -> Command[JobRecord | None]:
     """End a waiting job, ask a leased one to stop, leave an ended one; None if unknown."""
     return Command("cancel", {"id": job_id}, parse_optional_record)
@@ -317,13 +314,15 @@ def succeed(
     outputs: dict[Output, str],
     warnings: Sequence[str],
     seconds: Mapping[str, float] | None = None,
+    review: Review | None = None,
 ) -> Command[LeaseStatus]:
     """End the job with its outputs' keys, unless it was canceled before.
 
     Args:
         seconds: duration of each stage.
+        review: layout of the output `review`, if there is one.
     """
-    fields = {"outputs": json.dumps(outputs), **_report(warnings, seconds)}
+    fields = {**output_fields(outputs, review), **_report(warnings, seconds)}
     return _leased("finish", job_id, token, state=JobState.SUCCEEDED, fields=fields)
 
 

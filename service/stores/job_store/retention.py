@@ -21,6 +21,11 @@ def postpone(set_name: str, name: str, ms: int) -> Command[int]:
     return Command("postpone", {"set": set_name, "id": name, "ms": ms}, int)
 
 
+def expired_jobs(limit: int = 100) -> Command[list[str]]:
+    """List ended jobs whose retention time has passed."""
+    return Command("expired_jobs", {"limit": limit}, list)
+
+
 def obsolete_checkpoints(limit: int = 100) -> Command[list[str]]:
     """List ended jobs whose checkpoints are still stored."""
     return Command("obsolete_checkpoints", {"limit": limit}, list)

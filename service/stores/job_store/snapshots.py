@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from service.contract.job import JobRecord
 from service.contract.params import JobParams
 from service.contract.version import without_former_defaults
+from service.stores.job_store.outputs import read_outputs
 
 JSON_FIELDS = (
-    *("params", "given", "options", "inputs", "progress", "outputs", "warnings"),
-    *("seconds", "previews", "checkpoint", "error"),
+    *("params", "given", "options", "inputs", "progress", "outputs", "later_outputs", "review"),
+    *("warnings", "seconds", "previews", "checkpoint", "error"),
 )
 
 
@@ -85,8 +86,9 @@ def parse_record(pairs: list[str]) -> JobRecord:
     if "params" in fields:
         given = fields.get("given", [])
         fields["params"] = without_former_defaults(JobParams, fields["params"], given)
-    # A later release may have written it, so unknown fields are ignored. In requests they are
-    # errors.
+    # A later release may have written it, so unknown fields and outputs are ignored. In requests
+    # they are errors.
+    fields["outputs"] = read_outputs(fields)
     return JobRecord.model_validate(fields, extra="ignore")
 
 

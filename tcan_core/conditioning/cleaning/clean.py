@@ -14,7 +14,7 @@ from tcan_core.conditioning.bones import Bools, Floats, stack_points
 from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps, find_blinks
 from tcan_core.conditioning.cleaning.jumps import find_jumps
 from tcan_core.conditioning.cleaning.person import choose_person
-from tcan_core.conditioning.cleaning.report import CleaningReport
+from tcan_core.conditioning.cleaning.report import CleaningReport, FrameRepair, find_repairs
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.cleaning.smoothing import smooth
 from tcan_core.errors import NoPersonError
@@ -24,10 +24,17 @@ DEFAULT_FPS = 25.0
 
 @dataclass(frozen=True)
 class CleanedPoses:
-    """One person's poses, one for each frame, and what was done to them."""
+    """One person's poses, one for each frame, and what was done to them.
+
+    Attributes:
+        confidence: mean confidence of the joints in each frame before repairs, 0..1.
+        repairs: what was done to single frames.
+    """
 
     poses: list[Pose]
     report: CleaningReport
+    confidence: list[float]
+    repairs: list[FrameRepair]
 
 
 def clean_poses(
@@ -50,7 +57,7 @@ def clean_poses(
         NoPersonError: no frame has a person.
     """
     settings = settings or CleaningSettings()
-    sure = [[_sure_joints(pose, settings.min_confidence) for pose in people] for people in frames]
+    sure = sure_people(frames, settings)
     has_person = [any(pose.detected.any() for pose in people) for people in sure]
     if not any(has_person):
         raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
@@ -60,7 +67,7 @@ def clean_poses(
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
     points, confidence = stack_points(poses), np.stack([pose.confidence for pose in poses])
-    missing = np.isnan(points[..., 0])
+    missing, certainty = np.isnan(points[..., 0]), confidence.mean(axis=1)
     rejected, filled, blinked = _repair(points, confidence, settings, fps)
     gone = rejected | blinked
     cleaned = [
@@ -79,7 +86,13 @@ def clean_poses(
         blinked=_by_joint(blinked),
         left_missing=_by_joint(np.isnan(points[..., 0])),
     )
-    return CleanedPoses(cleaned, report)
+    repairs = find_repairs(rejected, filled & ~blinked, blinked)
+    return CleanedPoses(cleaned, report, [float(value) for value in certainty], repairs)
+
+
+def sure_people(frames: Sequence[Sequence[Pose]], settings: CleaningSettings) -> list[list[Pose]]:
+    """Return the people of each frame without joints of too little confidence."""
+    return [[_sure_joints(pose, settings.min_confidence) for pose in people] for people in frames]
 
 
 def _followed(settings: CleaningSettings) -> str:

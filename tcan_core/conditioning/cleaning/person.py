@@ -35,8 +35,8 @@ DIFFERENT_APPEARANCE = 0.5  # distance above which tracks are different people
 APPEARANCE_MEMORY = 0.9
 
 
-@dataclass
-class _Track:
+@dataclass(eq=False)
+class Track:
     """The track of one person: its last position, its velocity, and its frames."""
 
     points: Floats
@@ -89,16 +89,17 @@ def choose_person(
     Raises:
         ParameterError: the index is too large.
     """
-    tracks = _follow(frames, fps)
+    tracks = follow_people(frames, fps)
     if not tracks:
         return [None] * len(frames)
-    main = _main(tracks, person)
-    chosen = _join(main, [track for track in tracks if track is not main])
+    main = main_track(tracks, person)
+    chosen = join_tracks(main, [track for track in tracks if track is not main])
     return [chosen.get(index) for index in range(len(frames))]
 
 
-def _follow(frames: Sequence[Sequence[Pose]], fps: float) -> list[_Track]:
-    tracks: list[_Track] = []
+def follow_people(frames: Sequence[Sequence[Pose]], fps: float) -> list[Track]:
+    """Return the tracks of all people; one who was lost for long has several."""
+    tracks: list[Track] = []
     for index, people in enumerate(frames):
         seen = [pose for pose in people if pose.detected.any()]
         points = [np.where(pose.detected[:, None], pose.keypoints, np.nan) for pose in seen]
@@ -108,19 +109,19 @@ def _follow(frames: Sequence[Sequence[Pose]], fps: float) -> list[_Track]:
         for person, pose in enumerate(seen):
             track = matches.get(person)
             if track is None:
-                track = _Track(points[person], heights[person], index, fps)
+                track = Track(points[person], heights[person], index, fps)
                 tracks.append(track)
             track.see(index, pose, points[person], heights[person])
     return tracks
 
 
 def _match(
-    tracks: list[_Track],
+    tracks: list[Track],
     points: list[Floats],
     heights: list[float],
     seen: list[Pose],
     frame: int,
-) -> dict[int, _Track]:
+) -> dict[int, Track]:
     """Return the track that each person continues, by the person's index."""
     if not tracks or not points:
         return {}
@@ -138,7 +139,7 @@ def _match(
 
 
 def _cost(
-    track: _Track, points: Floats, height: float, frame: int, appearance: Floats | None
+    track: Track, points: Floats, height: float, frame: int, appearance: Floats | None
 ) -> float:
     """Return the cost of a person as continuation of a track, in body heights; 0..UNMATCHED."""
     apart = np.linalg.norm(points - track.expected(frame), axis=-1)
@@ -176,30 +177,42 @@ def parse_person(text: str | None) -> PersonChoice:
     return x, y
 
 
-def _main(tracks: list[_Track], person: PersonChoice) -> _Track:
-    """Return the track of the requested person."""
+def first_people(tracks: list[Track]) -> list[Track]:
+    """Return the tracks in the first frame with people, from the left."""
+    first = _first_frame(tracks)
+    present = [track for track in tracks if first in track.poses]
+    return sorted(present, key=lambda track: float(_middle(track.poses[first])[0]))
+
+
+def _first_frame(tracks: list[Track]) -> int:
+    return min(min(track.poses) for track in tracks)
+
+
+def main_track(tracks: list[Track], person: PersonChoice) -> Track:
+    """Return the track of the requested person. Raises ParameterError."""
     if person is None:
         return max(tracks, key=lambda track: track.weight)
-    first = min(min(track.poses) for track in tracks)
-    present = [(track, track.poses[first]) for track in tracks if first in track.poses]
+    first, present = _first_frame(tracks), first_people(tracks)
     if isinstance(person, tuple):
-        height, width = present[0][1].canvas
+        height, width = present[0].poses[first].canvas
         point = np.array(person) * [width, height]
-        return min(present, key=lambda one: float(np.linalg.norm(_middle(one[1]) - point)))[0]
+        return min(
+            present, key=lambda one: float(np.linalg.norm(_middle(one.poses[first]) - point))
+        )
     if not 0 <= person < len(present):
         raise ParameterError(
             f"person is {person}; frame {first}, the first with people, has {len(present)},"
             f" so it must be 0 to {len(present) - 1}, from the left"
         )
-    return sorted(present, key=lambda one: float(_middle(one[1])[0]))[person][0]
+    return present[person]
 
 
 def _middle(pose: Pose) -> Floats:
     return np.asarray(np.median(pose.keypoints[pose.detected], axis=0), np.float64)
 
 
-def _join(main: _Track, others: list[_Track]) -> dict[int, Pose]:
-    """Return a track, joined with other tracks of the same person."""
+def join_tracks(main: Track, others: list[Track]) -> dict[int, Pose]:
+    """Return the poses of a track by frame, joined with other tracks of the same person."""
     chosen = dict(main.poses)
     height = _typical(main)
     for track in sorted(others, key=lambda track: -track.weight):
@@ -211,13 +224,13 @@ def _join(main: _Track, others: list[_Track]) -> dict[int, Pose]:
     return chosen
 
 
-def _overlap(chosen: dict[int, Pose], track: _Track) -> bool:
+def _overlap(chosen: dict[int, Pose], track: Track) -> bool:
     """Return whether a chosen frame lies between the first and last frame of a track."""
     first, last = min(track.poses), max(track.poses)
     return any(first <= index <= last for index in chosen)
 
 
-def _typical(track: _Track) -> float:
+def _typical(track: Track) -> float:
     return typical_height(stack_points(list(track.poses.values())))
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from media.poses.joints import Joint
+from tcan_core.conditioning.bones import Bools
+
 _OFTEN = 0.25  # of the frames
 _JUMPY = 0.02  # of all joints in all frames
 
@@ -60,3 +65,31 @@ class CleaningReport:
                 f"detected in less than {1 - _OFTEN:.0%} of the frames: {', '.join(often)}"
             )
         return warnings
+
+
+@dataclass(frozen=True)
+class FrameRepair:
+    """A frame in which joints were repaired, by their names.
+
+    Attributes:
+        rejected: joints that jumped.
+        filled: joints that were missing or rejected, and are interpolated.
+        dropped: joints that were seen too briefly and are left out.
+    """
+
+    frame: int
+    rejected: list[str]
+    filled: list[str]
+    dropped: list[str]
+
+
+def find_repairs(rejected: Bools, filled: Bools, dropped: Bools) -> list[FrameRepair]:
+    """Return the frames with repairs; arguments are (frames, 18)."""
+    return [
+        FrameRepair(int(frame), *(_names(flags[frame]) for flags in (rejected, filled, dropped)))
+        for frame in np.flatnonzero((rejected | filled | dropped).any(axis=1))
+    ]
+
+
+def _names(flags: Bools) -> list[str]:
+    return [joint.name.lower() for joint in Joint if flags[joint]]

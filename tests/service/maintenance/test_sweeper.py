@@ -14,7 +14,7 @@ from service.maintenance.each import MAX_FAILURES
 from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.sweeper import BATCH, Sweeper
 from service.settings import Settings
-from service.stores.job_store import commands, uploads
+from service.stores.job_store import commands, retention, uploads
 from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import ObjectStore
@@ -114,7 +114,7 @@ def test_failed_erasure_does_not_block_later_ones(
         for _ in range(2):
             let_time_pass(jobs, "expiries")
             sweeper.act()
-            assert (jobs.run(commands.expired_jobs()), jobs.run(commands.read(second))) == (
+            assert (jobs.run(retention.expired_jobs()), jobs.run(commands.read(second))) == (
                 [],
                 None,
             )

@@ -148,21 +148,30 @@ class AsyncClient(AsyncRecords):
 
     async def poses(
         self,
-        driving: Source,
+        driving: Source | None = None,
         params: PreviewParams | None = None,
         *,
+        image: Source | None = None,
+        image_pose: Source | None = None,
         options: Options | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`.
+        """Submit a pose preview of a driving file, an image or both.
+
+        Outputs of a driving file are `keypoints`, `pose`, `analysis` and `review`, that of an image
+        is `image_keypoints`; with both there is also `fit`.
 
         Example:
-            job = await client.poses("walk.mp4", PosesParams(person=1))
+            job = await client.poses("walk.mp4", PosesParams(person=1), image="me.png")
             await client.wait(job.id)
             await client.download(job.id, "walk.json", Output.KEYPOINTS)
+
+        Args:
+            image_pose: pose file of the image; its pose is detected when absent.
         """
+        inputs = {"driving": driving, "image": image, "image_pose": image_pose}
         return await self._submit(
-            "/poses", {"driving": driving}, {"params": params, "options": options}, idempotency_key
+            "/poses", inputs, {"params": params, "options": options}, idempotency_key
         )
 
     async def retry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,39 @@ def test_data_url_over_the_limit_of_the_image_is_refused(folder_settings: Settin
         expect_problem(answer, 422, "invalid_request", "image is given twice")
         body["image_url"] = data_url(b"GIF89a")
         expect_problem(client.post("/animate", json=body), 422, "invalid_image", "image")
+
+
+def test_pose_preview_takes_an_image_alone_or_with_a_driving_file(
+    client: TestClient, jobs: JobStore
+) -> None:
+    both = record_of(jobs, client.post("/poses", files={"image": IMAGE, "driving": POSES}))
+    assert (both.contract, both.kind, both.inputs.has_driving) == (3, "poses", True)
+    assert both.inputs.image is not None and both.inputs.image != both.inputs.driving
+    assert both.inputs.size_bytes == len(IMAGE[1]) + len(POSES[1])
+    files = {"image": IMAGE, "image_pose": ("pose.json", ONE_POSE)}
+    alone = record_of(jobs, client.post("/poses", files=files))
+    assert (alone.contract, alone.inputs.has_driving, alone.inputs.frames) == (3, False, 1)
+    assert set(alone.inputs.object_keys()) == {"image", "image_pose"}
+    # An earlier gateway can read the record, and an earlier worker finds a picture of one frame.
+    assert alone.inputs.driving == alone.inputs.image
+    again = record_of(jobs, client.post(f"/jobs/{alone.id}/retry"))
+    assert set(again.inputs.object_keys()) == {"image", "image_pose"}
+
+
+@pytest.mark.parametrize(
+    ("files", "detail"),
+    [
+        ({}, "driving is missing: .*; a preview needs driving, image or both"),
+        ({"image_pose": ("p", ONE_POSE)}, "driving is missing"),
+        (
+            {"driving": POSES, "image_pose": ("p", ONE_POSE)},
+            "image_pose is the pose of an image, and none is given; send image",
+        ),
+    ],
+)
+def test_pose_preview_without_its_inputs_is_refused(
+    client: TestClient, files: dict[str, Any], detail: str
+) -> None:
+    answer = client.post("/poses", files=files or {"params": ("", b"{}")})
+    assert answer.status_code == 422, answer.text
+    assert re.search(detail, answer.json()["detail"]), answer.text

@@ -10,7 +10,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.stores.job_store import commands
+from service.stores.job_store import commands, retention
 from service.stores.job_store.snapshots import Forecast, JobSnapshot, QueueContext
 from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, Clock, created, state, taken
@@ -116,11 +116,11 @@ def test_only_ended_jobs_expire(jobs: JobStore, clock: Clock) -> None:
     taken(jobs)
     jobs.run(commands.cancel("b"))
     clock.now_ms += 59_999
-    assert jobs.run(commands.expired_jobs()) == []
+    assert jobs.run(retention.expired_jobs()) == []
     clock.now_ms += 10**9
-    assert jobs.run(commands.expired_jobs()) == ["b"]
+    assert jobs.run(retention.expired_jobs()) == ["b"]
     assert jobs.run(commands.erase("a")) is JobState.PREPARING
     assert jobs.run(commands.erase("b")) is JobState.CANCELED
     assert jobs.run(commands.erase("b")) is None
-    assert jobs.run(commands.expired_jobs()) == []
+    assert jobs.run(retention.expired_jobs()) == []
     assert [each.record.id for each in jobs.run(commands.recent(9)).jobs] == ["a"]
