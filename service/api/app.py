@@ -20,6 +20,7 @@ from service.api.problems import add_handlers
 from service.api.query_parameters import reject_unexpected_parameters
 from service.api.routes import (
     deliveries,
+    estimates,
     events,
     health,
     jobs,
@@ -42,7 +43,7 @@ from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.telemetry.metrics import GatewayMetrics
 
 # Headers of cross-origin requests that a page may set, and those of answers that it may read.
-METHODS = ("GET", "HEAD", "POST", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 REQUEST_HEADERS = (
     "Authorization",
     "Idempotency-Key",
@@ -70,6 +71,7 @@ ROUTE_MODULES = (
     submit,
     uploads,
     jobs,
+    estimates,
     events,
     logs,
     results,

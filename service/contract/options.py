@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -32,6 +33,15 @@ def _text_or_null(schema: dict[str, Any]) -> None:
     """Use one `type` list in place of `anyOf`, which schema-based tests handle badly."""
     text, null = schema.pop("anyOf")
     schema |= {**text, "type": [text["type"], null["type"]]}
+
+
+def check_metadata_names(names: Iterable[str]) -> None:
+    """Raise ValueError with the first name that metadata cannot have."""
+    for name in names:
+        if not re.fullmatch(METADATA_NAME, name):
+            raise ValueError(
+                f"{name[:40]!r} must be a name of at most 40 letters, digits, _, . and -"
+            )
 
 
 class JobOptions(BaseModel):
@@ -80,9 +90,5 @@ class JobOptions(BaseModel):
     @field_validator("metadata")
     @classmethod
     def _has_simple_names(cls, metadata: dict[str, str]) -> dict[str, str]:
-        for name in metadata:
-            if not re.fullmatch(METADATA_NAME, name):
-                raise ValueError(
-                    f"{name[:40]!r} must be a name of at most 40 letters, digits, _, . and -"
-                )
+        check_metadata_names(metadata)
         return metadata

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from service.contract.numbers import WHOLE
-from service.contract.options import JobOptions
+from service.contract.options import (
+    MAX_METADATA,
+    METADATA_NAME,
+    JobOptions,
+    MetadataValue,
+    check_metadata_names,
+)
 from service.contract.params import JobParams, PosesParams
 
 # What is wrong inside a data: URL is found, and explained, where it is decoded.
@@ -88,6 +94,24 @@ class PosesRetryRequest(Body):
 
     params: PosesParams = PosesParams()
     options: JobOptions = JobOptions()
+
+
+class JobChanges(Body):
+    """Changes to a job; what is left out stays."""
+
+    metadata: dict[str, MetadataValue | None] = Field(
+        default_factory=dict,
+        max_length=2 * MAX_METADATA,
+        description="Texts by name; null removes one, and names that are not here stay.",
+        examples=[{"name": "Harbor, second try", "shot": None}],
+        json_schema_extra={"propertyNames": {"pattern": METADATA_NAME}},
+    )
+
+    @field_validator("metadata")
+    @classmethod
+    def _has_simple_names(cls, metadata: dict[str, str | None]) -> dict[str, str | None]:
+        check_metadata_names(metadata)
+        return metadata
 
 
 class SignInRequest(Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tcan_client.base import Model
 from tcan_client.errors import ClientError, UnreachableError
-from tcan_client.models import UploadForm
+from tcan_client.models import Job, UploadForm
 from tcan_client.sources import File
 
 T = TypeVar("T")
@@ -119,6 +119,12 @@ def with_query(path: str, **query: str | int | list[str] | None) -> str:
     """Return the path with a query of those values that are not None."""
     given = {name: value for name, value in query.items() if value is not None}
     return str(httpx.URL(path, params=given))
+
+
+def change_request(job_id: str, metadata: Mapping[str, str | None]) -> Request[Job]:
+    """Request a change of a job's metadata."""
+    body = {"json": {"metadata": dict(metadata)}}
+    return Request("PATCH", path_of("jobs", job_id), parse(Job), lambda: nullcontext(body))
 
 
 def request_form(file: File) -> Request[UploadForm]:

@@ -171,7 +171,13 @@ export interface paths {
         delete: operations["erase_job"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a job's metadata
+         * @description Set and remove texts of a job in any state, such as its name; lists filter by them at once.
+         *
+         *     The manifest has the texts that a job had when it ended. No event and no webhook is sent.
+         */
+        patch: operations["change_job"];
         trace?: never;
     };
     "/jobs": {
@@ -208,6 +214,29 @@ export interface paths {
          * @description Cancel a job: a queued one at once, a running one within a step, an ended one not at all.
          */
         post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/estimates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Estimate a job
+         * @description Estimate the work on a job before it is submitted, from past jobs of its kind.
+         *
+         *     Its duration is taken as proportional to frames times steps, as in the `eta` of jobs. Neither
+         *     the preset nor the size of the image counts: a model scales images to its own size.
+         */
+        get: operations["get_estimate"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -965,6 +994,32 @@ export interface components {
          * @enum {string}
          */
         ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "too_many_connections" | "too_many_streams" | "quota_exceeded" | "consent_required" | "policy_refused" | "head_too_large" | "request_timeout" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_a_puppet" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
+        /**
+         * Estimate
+         * @description Expected work on a job, without the time in queues.
+         * @example {
+         *       "estimates": 50,
+         *       "relative_error": 0.08,
+         *       "seconds": 24
+         *     }
+         */
+        Estimate: {
+            /**
+             * Seconds
+             * @description Seconds of work; absent before a job of this kind has ended.
+             */
+            seconds?: number | null;
+            /**
+             * Relative Error
+             * @description Mean of |estimate - actual| / actual over past jobs; 0.1 is 10 %.
+             */
+            relative_error?: number | null;
+            /**
+             * Estimates
+             * @description Number of past jobs in `relative_error`.
+             */
+            estimates: number;
+        };
         /**
          * Eta
          * @description Estimate of when the job ends.
@@ -2272,6 +2327,23 @@ export interface components {
             options?: components["schemas"]["JobOptions"];
         };
         /**
+         * JobChanges
+         * @description Changes to a job; what is left out stays.
+         */
+        JobChanges: {
+            /**
+             * Metadata
+             * @description Texts by name; null removes one, and names that are not here stay.
+             * @example {
+             *       "name": "Harbor, second try",
+             *       "shot": null
+             *     }
+             */
+            metadata?: {
+                [key: string]: string | null;
+            };
+        };
+        /**
          * PosesParams
          * @description Parameters that a pose preview and an animation share; every field has a default.
          */
@@ -3518,6 +3590,113 @@ export interface operations {
             };
         };
     };
+    change_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "metadata": {
+                 *         "name": "Harbor, second try"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["JobChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This content type is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -3642,6 +3821,80 @@ export interface operations {
             };
             /** @description Job not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_estimate: {
+        parameters: {
+            query: {
+                /** @description Frames of the driving motion, as trimmed. */
+                frames: number;
+                /** @description Kind of the job. */
+                kind?: components["schemas"]["JobKind"];
+                /** @description Denoising steps; 20 for the preset's default. */
+                num_inference_steps?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,6 +8,7 @@ import { Transport, sleep, type ClientOptions, type HttpRequest } from "./transp
 import {
   hasEnded,
   type Delivery,
+  type Estimate,
   type Job,
   type JobOptions,
   type JobParams,
@@ -178,6 +179,25 @@ export class Client {
   async logs(jobId: string, { signal }: Abortable = {}): Promise<LogEntry[]> {
     const request = { path: `${jobPath(jobId)}/logs`, signal };
     return (await this.transport.json<Schemas["JobLog"]>(request)).entries;
+  }
+
+  /** Change texts of a job, such as its name; null removes one, and others stay. */
+  async change(
+    jobId: string,
+    metadata: Record<string, string | null>,
+    { signal }: Abortable = {},
+  ): Promise<Job> {
+    const request = { ...json({ metadata }), method: "PATCH", path: jobPath(jobId), signal };
+    return this.transport.json(request);
+  }
+
+  /** Estimate the work on a job before it is submitted. */
+  async estimate(
+    frames: number,
+    { steps, signal }: Abortable & { steps?: number } = {},
+  ): Promise<Estimate> {
+    const chosen = steps === undefined ? "" : `&num_inference_steps=${steps}`;
+    return this.transport.json({ path: `/estimates?frames=${frames}${chosen}`, signal });
   }
 
   /** Ask a job to stop. */

@@ -10,6 +10,7 @@ export type JobParams = Schemas["JobParams"];
 export type PosesParams = Schemas["PosesParams"];
 export type JobOptions = Schemas["JobOptions"];
 export type Analysis = Schemas["Analysis"];
+export type Estimate = Schemas["Estimate"];
 export type Review = Schemas["Review"];
 export type Delivery = Schemas["DeliveryView"];
 export type LogEntry = Schemas["LogEntry"];

@@ -22,6 +22,7 @@ from service.contract.delivery_views import WebhookMessage
 from service.contract.errors import ErrorCode
 from service.contract.requests import (
     AnimationRequest,
+    JobChanges,
     PosePreviewRequest,
     RetryRequest,
     SignInRequest,
@@ -36,6 +37,7 @@ REPLACED = ("HTTPValidationError", "ValidationError")
 MODELS: tuple[type[BaseModel], ...] = (
     Analysis,
     AnimationRequest,
+    JobChanges,
     PosePreviewRequest,
     RetryRequest,
     SignInRequest,

@@ -1,4 +1,4 @@
-"""Jobs: get, list, cancel, erase."""
+"""Jobs: get, list, change, cancel, erase."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
+from service.api.openapi.request_bodies import schema_of
 from service.api.pagination import PAGED, PageCursor, next_page, read_cursor
 from service.api.problems import problem_responses
 from service.auth.authenticator import Caller
 from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
 from service.contract.options import MAX_METADATA, METADATA_PAIR
+from service.contract.requests import JobChanges
 from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
 from service.gateway import job_not_found
 from service.jobs.long_reads import full_page
 from service.stores.job_store import commands
+from service.stores.job_store.metadata import change_metadata
+from service.submission.receive import read_json
 from service.views.job_views import view
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -41,6 +45,14 @@ MetadataPair = Annotated[str, Field(pattern=METADATA_PAIR)]
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
+CHANGES_BODY = {
+    "content": {
+        "application/json": {
+            "schema": schema_of(JobChanges),
+            "example": {"metadata": {"name": "Harbor, second try", "shot": None}},
+        }
+    }
+}
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
 # Not a valid caller name, so it has no jobs.
 NO_CALLER = "-"
@@ -123,6 +135,30 @@ def _listed_caller(caller: Caller, requested: str | None) -> str:
     if requested is None:
         return commands.EVERYONE if caller.sees_all else caller.id
     return requested if caller.sees_all or requested == caller.id else NO_CALLER
+
+
+@router.patch(
+    "/{job_id}",
+    summary="Change a job's metadata",
+    openapi_extra={"requestBody": CHANGES_BODY},
+    responses=MISSING
+    | problem_responses(
+        ErrorCode.INVALID_REQUEST, ErrorCode.BODY_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE
+    ),
+)
+async def change_job(
+    request: Request, job_id: str, caller: CallerDep, gateway: GatewayDep
+) -> JobView:
+    """Set and remove texts of a job in any state, such as its name; lists filter by them at once.
+
+    The manifest has the texts that a job had when it ended. No event and no webhook is sent.
+    """
+    await gateway.read(job_id, caller)
+    changes = await read_json(JobChanges, request.headers, request.stream()) or JobChanges()
+    snapshot = await gateway.jobs.run(change_metadata(job_id, changes.metadata))
+    if snapshot is None:
+        raise job_not_found(job_id)
+    return gateway.view(snapshot, caller)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)

@@ -18,6 +18,7 @@ from service.errors import IllegalTransitionError, ServiceError, UnavailableErro
 from service.stores.job_store.commands import Command
 from service.stores.job_store.connection import SharedConnection
 from service.stores.job_store.idempotency import lost_claim_error
+from service.stores.job_store.metadata import metadata_error
 from service.stores.job_store.quota import quota_error
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ CONNECTION: dict[str, Any] = {
 
 # Scripts that write nothing: in the gateway they do not wait for the disk syncs of the others.
 READING = frozenset(
-    "any_key check_lease check_quota count_hints events list list_keys list_uploads moved read "
-    "read_key read_session read_uploads service_stats storage usage".split()
+    "any_key check_lease check_quota count_hints estimate events list list_keys list_uploads moved "
+    "read read_key read_session read_uploads service_stats storage usage".split()
 )
 # Scripts that a server with full memory refuses.
 NEW_WORK = frozenset(("create", "claim_idempotency_key", "register_upload"))
@@ -177,5 +178,5 @@ def _mapped(error: RedisError) -> ServiceError:
     text = str(error) if isinstance(error, ResponseError) else ""
     if "ILLEGAL" in text:
         return IllegalTransitionError(text)
-    refusal = quota_error(text) or lost_claim_error(text)
+    refusal = quota_error(text) or lost_claim_error(text) or metadata_error(text)
     return refusal or UnavailableError(f"the job store does not answer: {error}")

@@ -74,6 +74,8 @@ def housekeeping(client: Client, folder: Path) -> None:
     client.delete_upload(walk)
     usage: Usage = client.usage()
     assert usage.storage.jobs >= 2
+    changed = client.change(job.id, {"name": "first", "absent": None})
+    assert changed.options.metadata == {"name": "first"}
     client.cancel(job.id)
     ended = client.wait(job.id)
     assert client.job(job.id).ended_at == ended.ended_at

@@ -77,6 +77,7 @@ def taken(jobs: JobStore, job_id: str, queue: Queue) -> int:
 
 OF_A_JOB = [
     ("GET", "/jobs/{id}"),
+    ("PATCH", "/jobs/{id}"),
     ("GET", "/jobs/{id}/events"),
     ("GET", "/jobs/{id}/logs"),
     ("POST", "/jobs/{id}/retry"),
@@ -98,7 +99,7 @@ def test_no_route_shows_the_job_of_another_caller(
         there, nowhere = (ben.ask(method, path.format(id=name)) for name in (job_id, "0" * 32))
         assert there.status_code == nowhere.status_code == 404, (path, there.text)
         assert there.text.replace(job_id, "0" * 32) == nowhere.text, path
-    for method, path in OF_A_JOB[:7] + OF_A_JOB[9:]:
+    for method, path in OF_A_JOB[:8] + OF_A_JOB[10:]:
         assert ann.ask(method, path.format(id=job_id)).status_code < 400, path
 
 

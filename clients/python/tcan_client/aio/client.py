@@ -174,6 +174,14 @@ class AsyncClient(AsyncRecords):
             "/poses", inputs, {"params": params, "options": options}, idempotency_key
         )
 
+    async def change(self, job_id: str, metadata: Mapping[str, str | None]) -> Job:
+        """Change texts of a job, such as its name; None removes one, and others stay.
+
+        Example:
+            await client.change(job.id, {"name": "Second try", "shot": None})
+        """
+        return await self._transport.run(requests.change_request(job_id, metadata))
+
     async def retry(
         self,
         job_id: str,

@@ -172,6 +172,14 @@ class Client(Records):
             "/poses", inputs, {"params": params, "options": options}, idempotency_key
         )
 
+    def change(self, job_id: str, metadata: Mapping[str, str | None]) -> Job:
+        """Change texts of a job, such as its name; None removes one, and others stay.
+
+        Example:
+            client.change(job.id, {"name": "Second try", "shot": None})
+        """
+        return self._transport.run(requests.change_request(job_id, metadata))
+
     def retry(
         self,
         job_id: str,

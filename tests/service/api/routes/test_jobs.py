@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from service.contract.params import JobParams
@@ -106,3 +107,73 @@ def test_jobs_are_found_by_their_metadata(client: TestClient) -> None:
         options = json.dumps({"metadata": wrong})
         answer = client.post("/animate", files=files, data={"options": options})
         expect_problem(answer, 422, "invalid_params", says)
+
+
+def test_metadata_is_changed_in_every_state_and_found_at_once(
+    client: TestClient, jobs: JobStore, tmp_path: Path
+) -> None:
+    options = b'{"ttl_s": 60, "webhook": {"url": "http://a.example/"}, "metadata": {"shot": "12"}}'
+    job_id = submit(client, tmp_path, options=options).json()["id"]
+
+    def change(metadata: dict[str, str | None]) -> Any:
+        return client.patch(f"/jobs/{job_id}", json={"metadata": metadata})
+
+    def found(pair: str) -> list[str]:
+        return [job["id"] for job in client.get(f"/jobs?metadata={pair}").json()["jobs"]]
+
+    before = client.get(f"/jobs/{job_id}").json()
+    answer = change({"name": "<b>Zürich / é", "shot": None, "absent": None})
+    assert answer.status_code == 200, answer.text
+    expected = {**before["options"], "metadata": {"name": "<b>Zürich / é"}}
+    assert answer.json()["options"] == expected == client.get(f"/jobs/{job_id}").json()["options"]
+    assert (found("shot=12"), found("name=<b>Zürich / é")) == ([], [job_id])
+    client.post(f"/jobs/{job_id}/cancel")
+    assert change({"name": None}).json()["options"]["metadata"] == {}
+    assert found("name=<b>Zürich / é") == []
+    assert change({}).json()["options"] == {**before["options"], "metadata": {}}
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+    assert not [key for key in jobs.redis.keys("tcan:jobs:*")]
+    expect_problem(change({"name": "x"}), 404, "job_not_found")
+
+
+def test_job_with_new_metadata_needs_a_worker_that_reads_it(
+    client: TestClient, jobs: JobStore, tmp_path: Path
+) -> None:
+    job_id = submit(client, tmp_path).json()["id"]
+    client.patch(f"/jobs/{job_id}", json={"metadata": {"name": "x"}})
+    assert jobs.run(commands.claim(job_id, Queue.PREPARE, "old", LEASE_MS, 2)) is None
+    taken = jobs.run(commands.claim(job_id, Queue.PREPARE, "new", LEASE_MS, 3))
+    assert taken is not None and taken.options.metadata == {"name": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"metadata": {"a b": "x"}}, "must be a name of at most 40"),
+        ({"metadata": {"a": 1}}, "metadata.a: must be text"),
+        ({"metadata": {"a": "x" * 501}}, "at most 500 characters"),
+        ({"meta": {}}, "did you mean 'metadata'"),
+        ({"metadata": {str(n): "x" for n in range(17)}}, "would have 17 names, at most 16"),
+    ],
+)
+def test_invalid_metadata_is_refused(
+    client: TestClient, tmp_path: Path, changes: dict[str, Any], detail: str
+) -> None:
+    job_id = submit(client, tmp_path).json()["id"]
+    answer = client.patch(f"/jobs/{job_id}", json=changes)
+    expect_problem(answer, 422, "invalid_request", detail)
+    assert client.get(f"/jobs/{job_id}").json()["options"]["metadata"] == {}
+
+
+def test_jobs_are_estimated_before_they_are_submitted(client: TestClient, jobs: JobStore) -> None:
+    unknown = {"seconds": None, "relative_error": None, "estimates": 0}
+    assert client.get("/estimates?frames=10").json() == unknown
+    means = {"per_unit": "50", "base": "1000", "per_job": "9", "error": "0.25", "estimates": "4"}
+    jobs.redis.hset("tcan:pace:animate:means", mapping={**means})
+    known = {"seconds": 11.0, "relative_error": 0.25, "estimates": 4}
+    assert client.get("/estimates?frames=10").json() == known
+    fewer = client.get("/estimates?frames=10&num_inference_steps=4").json()
+    assert fewer["seconds"] == 3.0
+    assert client.get("/estimates?frames=10&kind=poses").json() == unknown
+    for query in ("", "?frames=0", "?frames=x", "?frames=1&num_inference_steps=201"):
+        expect_problem(client.get(f"/estimates{query}"), 422, "invalid_request")

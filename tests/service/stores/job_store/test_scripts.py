@@ -12,12 +12,14 @@ import pytest
 
 from service.auth.key_secrets import id_of
 from service.contract.callers import CallerLimits
+from service.contract.job import JobKind
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.errors import UnavailableError
 from service.stores.job_store import (
     commands,
     counts,
+    estimates,
     events,
     keys,
     presence,
@@ -86,6 +88,8 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
     jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 10**14))
     key_id = id_of(new_key(jobs, "me")) or ""
     jobs.run(sessions.put_session("d", key_id, 10**6))
+    pace = {"per_unit": "1", "base": "0", "per_job": "1", "estimates": "0"}
+    jobs.redis.hset("tcan:pace:animate:means", mapping={**pace})
     reading: list[Command[Any]] = [
         commands.read("a"),
         commands.check_lease("a", 1),
@@ -99,6 +103,7 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
         keys.read_key(key_id),
         keys.list_keys(),
         sessions.read_session("d"),
+        estimates.estimate_job(JobKind.ANIMATE, 1),
         keys.any_key(),
         keys.usage("me"),
         keys.storage("me", 0, 10),
