@@ -25,5 +25,10 @@ export default defineConfig({
     fs: { allow: [here("."), here("../clients/typescript/src")] },
     proxy: Object.fromEntries(PROXIED.map((path) => [path, { target: service, changeOrigin: true }])),
   },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: {
+    include: ["src/**/*.test.ts"],
+    environment: "node",
+    // Only guards against hanging: the machine may be busy.
+    testTimeout: 60_000,
+  },
 });

@@ -64,3 +64,20 @@ export const KeyIcon = icon(
   </>,
 );
 export const UploadIcon = icon(<path d="M8 11V2.5M4.5 6 8 2.5 11.5 6M2.5 11v2.5h11V11" />);
+export const UndoIcon = icon(<path d="M5.5 3 2.5 6l3 3M2.5 6h7a4 4 0 0 1 0 8H6" />);
+export const RedoIcon = icon(<path d="m10.5 3 3 3-3 3M13.5 6h-7a4 4 0 0 0 0 8H10" />);
+export const PauseIcon = icon(<path d="M5 3v10M11 3v10" stroke-width="2.5" />);
+export const BackIcon = icon(<path d="m10 3-5 5 5 5" />);
+export const ForwardIcon = icon(<path d="m6 3 5 5-5 5" />);
+export const DiamondIcon = icon(<path d="m8 2 6 6-6 6-6-6Z" />);
+export const EyeIcon = icon(
+  <>
+    <path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8Z" />
+    <circle cx="8" cy="8" r="2" />
+  </>,
+);
+export const EyeOffIcon = icon(
+  <path d="m2 2 12 12M6 4a6 6 0 0 1 2-.5c4 0 6.5 4.5 6.5 4.5a11 11 0 0 1-1.8 2.4M10.5 11.9A6 6 0 0 1 8 12.5C4 12.5 1.5 8 1.5 8a11 11 0 0 1 2.5-3" />,
+);
+export const TrashIcon = icon(<path d="M2.5 4h11M6 4V2.5h4V4M4 4l.7 9.5h6.6L12 4M6.700 6.5v4.5M9.300 6.5v4.5" />);
+export const PlusIcon = icon(<path d="M8 3v10M3 8h10" />);

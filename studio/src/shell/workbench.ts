@@ -102,8 +102,10 @@ export function createWorkbench(): Workbench {
   };
 
   const submit = (from: Source): Promise<Job> | null => {
-    const { imagePose, trim, person } = poses.value;
-    const params = { ...requestParams(), ...(trim && { trim }), ...(person !== undefined && { person }) };
+    const { imagePose, driving, trim, person } = poses.value;
+    // Mended poses are a file of the page's own: what was said of the driving file does not count for it.
+    const own = driving && { layout: "auto", canvas: null, fps: null } as const;
+    const params = { ...requestParams(), ...own, ...(trim && { trim }), ...(person !== undefined && { person }) };
     const options = wantsConsent() ? { consent: settings.consent.value } : {};
     if (from.kind === "inputs") {
       return client.submit(from.image, from.driving, { params, options, ...(imagePose && { imagePose }) });

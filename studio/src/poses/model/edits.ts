@@ -1,6 +1,6 @@
 /** Edits of one person: each returns another person, or the same one if nothing changes. */
 
-import { pointOf, visiblePoint, withPoints, type Person, type Point, type Points, type Position, type Size } from "./document.ts";
+import { NO_PERSON, pointOf, visiblePoint, withPoints, type Person, type Point, type Points, type Position, type Size } from "./document.ts";
 import { ANCHORS, CARRIED, CARRIER, ELBOW, MIRRORED, PARTS, withJointsBeyond, type Joint, type Part } from "./joints.ts";
 
 /** Confidence of a joint that a person placed. */
@@ -66,10 +66,20 @@ export function addJoint(person: Person, joint: Joint, canvas: Size): Person {
   return placeJoint(person, joint, probablePosition(person, joint, canvas));
 }
 
+/** Return a person who stands in the middle of the canvas, for a picture in which none was found. */
+export function standingPerson({ width, height }: Size): Person {
+  const body = STANDING.map(([x, y]) => ({
+    x: width / 2 + (x * height) / 100,
+    y: (y * height) / 100,
+    confidence: PLACED,
+  }));
+  return { ...NO_PERSON, body };
+}
+
 /** Add a hand, open, in the direction of the forearm. */
 export function addHand(person: Person, hand: Hand, canvas: Size): Person {
-  const wrist = visiblePoint(person, { part: "body", index: CARRIER[hand] });
-  const elbow = visiblePoint(person, { part: "body", index: ELBOW[hand] });
+  const wrist = pointOf(person, { part: "body", index: CARRIER[hand] });
+  const elbow = pointOf(person, { part: "body", index: ELBOW[hand] });
   const origin = wrist ?? { x: canvas.width / 2, y: canvas.height / 2 };
   const forearm = wrist !== null && elbow !== null ? { x: wrist.x - elbow.x, y: wrist.y - elbow.y } : null;
   const length = forearm === null ? canvas.height / 10 : Math.hypot(forearm.x, forearm.y);
@@ -130,6 +140,14 @@ const OPEN_HAND: readonly (readonly [number, number])[] = [
   [0.52, 0.03], [0.74, 0.03], [0.87, 0.03], [1, 0.03],
   [0.5, -0.09], [0.69, -0.11], [0.82, -0.12], [0.94, -0.13],
   [0.46, -0.2], [0.6, -0.24], [0.69, -0.26], [0.78, -0.28],
+];
+
+// The joints of a person seen from the front, in hundredths of the canvas's height: x from its middle.
+const STANDING: readonly (readonly [number, number])[] = [
+  [0, 16], [0, 25],
+  [-8, 25], [-11, 38], [-13, 50], [8, 25], [11, 38], [13, 50],
+  [-5, 52], [-6, 71], [-6, 90], [5, 52], [6, 71], [6, 90],
+  [-2, 14], [2, 14], [-4, 15], [4, 15],
 ];
 
 // Share of the canvas's height between a joint and a joint that is placed next to it.

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fromShares, regionAround, toShares, wholeRegion } from "./geometry.ts";
+import { fitted, fromShares, regionAround, toShares, wholeRegion, within } from "./geometry.ts";
 import { jointsOf } from "./document.ts";
 import { addHand } from "./edits.ts";
 import { CANVAS, people, standing } from "./testing.ts";
@@ -31,4 +31,20 @@ test("a hand fills its region, which has the canvas's aspect", () => {
 
 test("without joints the whole canvas is shown", () => {
   expect(regionAround(standing(), [], CANVAS)).toEqual(wholeRegion(CANVAS));
+});
+
+test("a frame of another aspect is in the middle of its cell", () => {
+  const cell = { x: 100, y: 0, width: 200, height: 200 };
+  expect(fitted({ width: 20, height: 10 }, cell)).toEqual({ x: 100, y: 50, width: 200, height: 100 });
+  expect(fitted({ width: 10, height: 20 }, cell)).toEqual({ x: 150, y: 0, width: 100, height: 200 });
+});
+
+test("a region is found again in a picture of its canvas", () => {
+  const part = { x: 100, y: 50, width: 20, height: 10 };
+  expect(within({ x: 10, y: 10, width: 30, height: 5 }, { width: 200, height: 100 }, part)).toEqual({
+    x: 101,
+    y: 51,
+    width: 3,
+    height: 0.5,
+  });
 });

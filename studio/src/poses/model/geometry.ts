@@ -1,6 +1,6 @@
 /** Regions of a canvas that an editor shows. */
 
-import { visiblePoint, type Person, type Position, type Size } from "./document.ts";
+import { pointOf, type Person, type Position, type Size } from "./document.ts";
 import type { Joint } from "./joints.ts";
 
 /** A part of the canvas, in its pixels. */
@@ -16,12 +16,12 @@ export function wholeRegion({ width, height }: Size): Region {
 }
 
 /**
- * Return the region around joints, of the canvas's own aspect; the whole canvas if none is seen.
+ * Return the region around joints, of the canvas's own aspect; the whole canvas if none is there.
  *
  * It may reach over the canvas's edge, as joints may.
  */
 export function regionAround(person: Person, joints: readonly Joint[], canvas: Size): Region {
-  const points = joints.flatMap((joint) => visiblePoint(person, joint) ?? []);
+  const points = joints.flatMap((joint) => pointOf(person, joint) ?? []);
   if (points.length === 0) {
     return wholeRegion(canvas);
   }
@@ -31,6 +31,24 @@ export function regionAround(person: Person, joints: readonly Joint[], canvas: S
   const scale = Math.min(Math.max(needed * (1 + 2 * MARGIN), LEAST_SIDE), 1);
   const [width, height] = [scale * canvas.width, scale * canvas.height];
   return { x: (left + right - width) / 2, y: (top + bottom - height) / 2, width, height };
+}
+
+/** Return where a region of a canvas is in a picture of that canvas, which fills a part of another one. */
+export function within(region: Region, canvas: Size, part: Region): Region {
+  const [across, down] = [part.width / canvas.width, part.height / canvas.height];
+  return {
+    x: part.x + region.x * across,
+    y: part.y + region.y * down,
+    width: region.width * across,
+    height: region.height * down,
+  };
+}
+
+/** Return the largest part of a cell that has the aspect of a canvas, in its middle. */
+export function fitted(canvas: Size, cell: Region): Region {
+  const scale = Math.min(cell.width / canvas.width, cell.height / canvas.height);
+  const [width, height] = [scale * canvas.width, scale * canvas.height];
+  return { x: cell.x + (cell.width - width) / 2, y: cell.y + (cell.height - height) / 2, width, height };
 }
 
 /** Return a position of the canvas as shares of the region, 0..1 inside it. */

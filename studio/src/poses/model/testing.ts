@@ -29,7 +29,7 @@ export const people: fc.Arbitrary<Person> = fc.record({
 export const documents: fc.Arbitrary<PoseDocument> = fc.record({
   canvas: fc.constant(CANVAS),
   fps: fc.option(fc.constantFrom(10, 24, 25, 29.97002997002997, 60)),
-  frames: fc.array(fc.array(people, { maxLength: 2 }), { minLength: 1, maxLength: 6 }),
+  frames: fc.array(fc.array(people, { maxLength: 2 }), { minLength: 1, maxLength: 3 }),
 });
 
 /** A person who stands with its arms held out, moved by (dx, dy) pixels. */

@@ -31,10 +31,9 @@ export function isWhole({ first, end }: Trim, numFrames: number): boolean {
 
 /** Move one handle of a trim, as far as the other handle and the video's ends allow. */
 export function moveHandle(trim: Trim, handle: TrimHandle, to: number, numFrames: number): Trim {
-  const frame = Math.round(to);
-  return handle === "first"
-    ? { ...trim, first: clamp(frame, 0, trim.end - 1) }
-    : { ...trim, end: clamp(frame, trim.first + 1, numFrames) };
+  const [low, high] = handle === "first" ? [0, trim.end - 1] : [trim.first + 1, numFrames];
+  const frame = clamp(Math.round(to), low, high);
+  return frame === trim[handle] ? trim : { ...trim, [handle]: frame };
 }
 
 /** Return the seconds of a trim, which the service reads as exactly these frames. */
