@@ -100,7 +100,7 @@ def _tell_length(settings: Any, trainer: Trainer, clips: int, start: int, tell: 
         f"length: steps {start} to {run.steps} of {samples} samples (batch_size {run.batch_size} x "
         f"accumulation_steps {settings.optimizer.accumulation_steps} x "
         f"{trainer.accelerator.num_processes} processes): {run.steps * samples:,} samples, "
-        f"{run.steps * samples / clips:,.1f} passes over {clips:,} clips"
+        f"{run.steps * samples / clips:,.1f} passes over {clips:,} clip{'s' * (clips > 1)}"
     )
 
 
