@@ -168,8 +168,14 @@ def test_invalid_metadata_is_refused(
 def test_jobs_are_estimated_before_they_are_submitted(client: TestClient, jobs: JobStore) -> None:
     unknown = {"seconds": None, "relative_error": None, "estimates": 0}
     assert client.get("/estimates?frames=10").json() == unknown
-    means = {"per_unit": "50", "base": "1000", "per_job": "9", "error": "0.25", "estimates": "4"}
-    jobs.redis.hset("tcan:pace:animate:means", mapping={**means})
+    means: dict[Any, Any] = {
+        "per_unit": "50",
+        "base": "1000",
+        "per_job": "9",
+        "error": "0.25",
+        "estimates": "4",
+    }
+    jobs.redis.hset("tcan:pace:animate:means", mapping=means)
     known = {"seconds": 11.0, "relative_error": 0.25, "estimates": 4}
     assert client.get("/estimates?frames=10").json() == known
     fewer = client.get("/estimates?frames=10&num_inference_steps=4").json()

@@ -88,8 +88,8 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
     jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 10**14))
     key_id = id_of(new_key(jobs, "me")) or ""
     jobs.run(sessions.put_session("d", key_id, 10**6))
-    pace = {"per_unit": "1", "base": "0", "per_job": "1", "estimates": "0"}
-    jobs.redis.hset("tcan:pace:animate:means", mapping={**pace})
+    pace: dict[Any, Any] = {"per_unit": "1", "base": "0", "per_job": "1", "estimates": "0"}
+    jobs.redis.hset("tcan:pace:animate:means", mapping=pace)
     reading: list[Command[Any]] = [
         commands.read("a"),
         commands.check_lease("a", 1),
