@@ -10,9 +10,11 @@ from media.digest import file_sha256
 from service.contract.workers import ModelInfo
 from service.settings import RuntimeSettings
 from tcan_core.models.weights.inventory import is_zero_shot, recorded_sha256, substituted_parts
-from tcan_core.models.weights.presets import Preset
+from tcan_core.models.weights.presets import Preset, shipped_presets
 from tcan_core.pipelines.animate_settings import AnimateSettings
 
+# Of the weights that this project trained.
+OWN_LICENSE = "apache-2.0"
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 
 
@@ -54,7 +56,17 @@ def model_info(
             **{name: version(name) for name in LIBRARIES},
             **options,
         },
+        licenses=_licenses(preset),
     )
+
+
+def _licenses(preset: Preset) -> tuple[str, ...]:
+    """Return the licences of the weights that a preset's parts and LoRAs are pulled from."""
+    pulled = [part.pull for part in preset.parts.values() if part.pull]
+    pulled += [lora.pull for lora in preset.loras.values() if lora.pull]
+    if not pulled and preset.name in shipped_presets():
+        return (OWN_LICENSE,)
+    return tuple(sorted({file.license for file in pulled if file.license}))
 
 
 def _files(preset: Preset, folder: Path | None) -> dict[str, Path]:

@@ -70,6 +70,7 @@ MODEL: dict[str, Any] = {
     "scheduler": "ddim",
     "weights": {"vae": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
     "versions": {"tcan": "0.1.0", "torch": "2.13.0"},
+    "licenses": ["apache-2.0"],
 }
 READY: dict[str, Any] = {
     "status": "ready",

@@ -34,6 +34,15 @@ class ModelInfo(BaseModel):
         description="No part was trained for TCAN: reference attention on a plain model.",
     )
     versions: dict[str, str] = Field(description="Versions of this project and its libraries.")
+    licenses: tuple[str, ...] = Field(
+        default=(),
+        description="Licences of its weights, as their publishers name them; none for weights of "
+        "your own and for older workers.",
+    )
+
+    def identity(self) -> str:
+        """Return as JSON what decides the results of the model, which its licences do not."""
+        return self.model_dump_json(exclude={"licenses"})
 
 
 class DeviceMemory(BaseModel):

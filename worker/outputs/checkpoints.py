@@ -106,4 +106,4 @@ class CheckpointWriter:
 
 def model_fingerprint(model: ModelInfo) -> str:
     """Return a digest of a model; checkpoints of another one are not used."""
-    return hashlib.sha256(model.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(model.identity().encode()).hexdigest()

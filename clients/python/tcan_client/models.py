@@ -270,6 +270,7 @@ class ModelInfo(Model):
     )
     zero_shot: bool = Field(default=False, description="No part was trained for TCAN.")
     versions: dict[str, str]
+    licenses: list[str] = Field(default_factory=list, description="Licences of its weights.")
     workers: int = Field(description="Workers that have loaded this model.")
 
 

@@ -607,7 +607,7 @@ export interface paths {
         };
         /**
          * List models
-         * @description List the models: preset, defaults, SHA-256 of each part's weights, versions.
+         * @description List the models: preset, what it is for, its licences, defaults, weights and versions.
          */
         get: operations["list_models"];
         put?: never;
@@ -1527,6 +1527,12 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            /**
+             * Licenses
+             * @description Licences of its weights, as their publishers name them; none for weights of your own and for older workers.
+             * @default []
+             */
+            licenses: string[];
         };
         /**
          * ModelList
@@ -1538,6 +1544,9 @@ export interface components {
          *           "context_size": 16,
          *           "description": "TCAN at a size that a CPU trains and runs",
          *           "guidance_scale": 1.25,
+         *           "licenses": [
+         *             "apache-2.0"
+         *           ],
          *           "num_inference_steps": 4,
          *           "preset": "mini",
          *           "ptm_tau": 3,
@@ -1631,6 +1640,12 @@ export interface components {
                 [key: string]: string;
             };
             /**
+             * Licenses
+             * @description Licences of its weights, as their publishers name them; none for weights of your own and for older workers.
+             * @default []
+             */
+            licenses: string[];
+            /**
              * Workers
              * @description Workers that have loaded this model.
              */
@@ -1696,6 +1711,9 @@ export interface components {
          *             "context_size": 16,
          *             "description": "TCAN at a size that a CPU trains and runs",
          *             "guidance_scale": 1.25,
+         *             "licenses": [
+         *               "apache-2.0"
+         *             ],
          *             "num_inference_steps": 4,
          *             "preset": "mini",
          *             "ptm_tau": 3,

@@ -33,7 +33,7 @@ class ModelList(BaseModel):
 
 @router.get("/models", summary="List models", responses=problem_responses(ErrorCode.UNAVAILABLE))
 async def list_models(caller: CallerDep, gateway: GatewayDep) -> ModelList:
-    """List the models: preset, defaults, SHA-256 of each part's weights, versions."""
+    """List the models: preset, what it is for, its licences, defaults, weights and versions."""
     loaded = [worker.model for worker in await gateway.jobs.run(presence.workers()) if worker.model]
     distinct = list({model.model_dump_json(): model for model in loaded}.values())
     return ModelList(

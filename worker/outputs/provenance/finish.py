@@ -47,7 +47,7 @@ class Provenance:
         sources = {
             "inputs": dict(inputs),
             "params": record.params.model_dump(mode="json"),
-            "model": model.model_dump(mode="json"),
+            "model": json.loads(model.identity()),
         }
         digest = hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).digest()
         return int.from_bytes(digest[:PAYLOAD_BYTES])
