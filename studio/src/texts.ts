@@ -137,7 +137,7 @@ export const texts = {
 
     picture: "Pose of the picture",
     pictureJoints: "Joints of the picture's pose",
-    pictureMissing: "The picture is at another address; its pose is shown without it.",
+    pictureMissing: "This page cannot show the picture; its pose is shown without it.",
     keys: "Drag joints, or use keys. Tab: the next joint; arrows: 1 pixel, with Shift 10; Delete: missing; H: hidden; both with Shift: with all beyond it; Esc: cancels a drag.",
     view: "Shown part",
     views: { body: "Body", head: "Head", handLeft: "Left hand", handRight: "Right hand" },

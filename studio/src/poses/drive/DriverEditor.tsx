@@ -28,6 +28,7 @@ export function DriverEditor({ room, edits }: DriverEditorProps): JSX.Element {
   trimNow.current = trim;
   const clip = useMemo(() => createClip(numFrames, fps, () => trimNow.current), [numFrames, fps]);
   const [picture, chosen] = [useSignal<HTMLVideoElement | null>(null), useSignal<Handle | null>(null)];
+  const isBroken = useSignal(false);
   const frame = clip.frame.value;
   const marks = useMarks(edits);
   useEffect(() => clip.pause, [clip]);
@@ -39,8 +40,15 @@ export function DriverEditor({ room, edits }: DriverEditorProps): JSX.Element {
     <section class="panel stack drive" aria-label={texts.poses.driver}>
       <h3>{texts.poses.driver}</h3>
       <PeopleChoice driver={driver} onChoose={(person) => void room.follow(person)} />
-      {driver.film && <FilmVideo film={driver.film} clip={clip} onShown={(element) => (picture.value = element)} />}
-      {picture.value === null && <p class="hint">{texts.poses.videoMissing}</p>}
+      {driver.film && (
+        <FilmVideo
+          film={driver.film}
+          clip={clip}
+          onShown={(element) => (picture.value = element)}
+          onBroken={() => (isBroken.value = true)}
+        />
+      )}
+      {(driver.film === null || isBroken.value) && <p class="hint">{texts.poses.videoMissing}</p>}
       <PoseEditor
         label={texts.poses.driverJoints(frame)}
         canvas={driver.edited.canvas}
@@ -79,12 +87,14 @@ export function DriverEditor({ room, edits }: DriverEditorProps): JSX.Element {
 interface FilmVideoProps {
   film: Film;
   clip: Clip;
-  /** Called with the video once it has pictures, and with null if it cannot be shown. */
-  onShown: (video: HTMLVideoElement | null) => void;
+  /** Called with the video once it has pictures. */
+  onShown: (video: HTMLVideoElement) => void;
+  /** Called if it cannot be shown. */
+  onBroken: () => void;
 }
 
 /** The video that is painted under the skeleton; it is not shown itself. */
-function FilmVideo({ film, clip, onShown }: FilmVideoProps): JSX.Element {
+function FilmVideo({ film, clip, onShown, onBroken }: FilmVideoProps): JSX.Element {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => clip.attach(video.current as HTMLVideoElement), [clip, film]);
   return (
@@ -98,7 +108,7 @@ function FilmVideo({ film, clip, onShown }: FilmVideoProps): JSX.Element {
       aria-hidden="true"
       tabIndex={-1}
       onLoadedData={(event) => onShown(event.currentTarget)}
-      onError={() => onShown(null)}
+      onError={onBroken}
     />
   );
 }

@@ -16,14 +16,14 @@ interface PictureEditorProps {
 
 /** The editor of the picture's pose. */
 export function PictureEditor({ room, edits, picture }: PictureEditorProps): JSX.Element {
-  const image = usePicture(picture);
+  const { image, isMissing } = usePicture(picture);
   const words = texts.poses;
   const poses = edits.picture;
   const reset = () => room.edit(words.whole.reset, (now) => withPicture(now, now.picture.detected));
   return (
     <section class="panel stack" aria-label={words.picture}>
       <h3>{words.picture}</h3>
-      {image === null && <p class="hint">{words.pictureMissing}</p>}
+      {isMissing && <p class="hint">{words.pictureMissing}</p>}
       <PoseEditor
         label={words.pictureJoints}
         canvas={poses.edited.canvas}
@@ -37,19 +37,21 @@ export function PictureEditor({ room, edits, picture }: PictureEditorProps): JSX
   );
 }
 
-/** Return the picture once it is loaded. */
-function usePicture(address: string | null): HTMLImageElement | null {
-  const loaded = useSignal<HTMLImageElement | null>(null);
+/** Return the picture once it is loaded, and whether there is none to show. */
+function usePicture(address: string | null): { image: HTMLImageElement | null; isMissing: boolean } {
+  const [loaded, isBroken] = [useSignal<HTMLImageElement | null>(null), useSignal(false)];
   useEffect(() => {
     const image = new Image();
     image.onload = () => (loaded.value = image);
+    image.onerror = () => (isBroken.value = true);
     if (address !== null) {
       image.src = address;
     }
     return () => {
-      image.onload = null;
+      image.onload = image.onerror = null;
       loaded.value = null;
+      isBroken.value = false;
     };
   }, [address]);
-  return loaded.value;
+  return { image: loaded.value, isMissing: address === null || isBroken.value };
 }
