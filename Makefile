@@ -23,7 +23,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-clients test-all chaos accept-gpu check docs audit lock check-deploy e2e-docker fix studio up setup movenet dwpose pose people clean
+.PHONY: help demo test test-clients test-all chaos accept-gpu check docs audit lock check-deploy e2e-docker fix studio up setup movenet dwpose pose people browser clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,10 @@ dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of re
 pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
 people: .people/.stamp ## Unpack pictures and videos of people for the tests marked `people` (0.12 GB; needs apt-get)
+
+browser: ## Install Debian's Chromium, in which the tests of the web page run (needs root and apt-get)
+	-@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install --quiet --yes --no-install-recommends chromium; } \
+		|| echo "skipped  chromium: it needs root and apt-get; tests of the web page are skipped without it"
 
 clean: ## Remove .venv, caches and the demo's output
 	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules studio/node_modules accept-gpu demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

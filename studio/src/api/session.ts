@@ -58,5 +58,5 @@ function sessionOf(view: SessionView): Session {
   if (view.key_needed && view.caller === null) {
     return { kind: "locked", trouble: null };
   }
-  return { kind: "open", caller: view.caller, isSignedIn: view.caller !== null };
+  return { kind: "open", caller: view.caller, isSignedIn: view.key_needed };
 }

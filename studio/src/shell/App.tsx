@@ -52,7 +52,7 @@ function View({ bench }: { bench: Workbench }): JSX.Element {
 function Broken(): JSX.Element {
   return (
     <div class="notice error" role="alert">
-      <h1>{texts.shell.broken}</h1>
+      <h2>{texts.shell.broken}</h2>
       <p>{texts.shell.brokenHint}</p>
       <button class="button" type="button" onClick={() => location.reload()}>
         {texts.shell.reload}

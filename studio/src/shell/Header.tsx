@@ -21,7 +21,7 @@ export function Header({ make, children }: Props): JSX.Element {
       <a class="skip button" href="#content">
         {texts.shell.skip}
       </a>
-      <span class="brand">{texts.shell.title}</span>
+      <h1 class="brand">{texts.shell.title}</h1>
       <nav class="row" aria-label={texts.shell.views}>
         <ViewLink to={make} isCurrent={route.value.view !== "history"} label={texts.shell.make} />
         <ViewLink to={{ view: "history" }} isCurrent={route.value.view === "history"} label={texts.shell.history} />

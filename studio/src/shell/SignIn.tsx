@@ -25,7 +25,7 @@ export function SignIn({ lost }: { lost: Trouble | null }): JSX.Element {
 
   return (
     <form class="sign-in panel stack" onSubmit={submit} aria-labelledby="sign-in-title">
-      <h1 id="sign-in-title">{lost ? texts.shell.keyLost : texts.shell.keyNeeded}</h1>
+      <h2 id="sign-in-title">{lost ? texts.shell.keyLost : texts.shell.keyNeeded}</h2>
       {lost ? <p>{texts.shell.keyLostHint}</p> : null}
       <div class="field">
         <label for="key">{texts.shell.key}</label>

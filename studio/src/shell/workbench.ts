@@ -19,6 +19,10 @@ export interface Workbench {
   /** Whether a job can be submitted, and from what: the inputs, or those of the open job. */
   source: () => Source;
   animate: () => Promise<void>;
+  /** Submit as soon as both files are sent; nothing happens if one is refused. */
+  animateWhenSent: () => Promise<void>;
+  /** Submit the job's inputs and parameters once more. */
+  repeat: (job: Job) => Promise<void>;
   cancel: () => Promise<void>;
   /** Show a job that was just made elsewhere, such as by "again with another seed". */
   show: (job: Job) => void;
@@ -113,6 +117,44 @@ export function createWorkbench(): Workbench {
     return from.kind === "job" ? client.retry(from.id, { params, options }) : null;
   };
 
+  const send = async (sent: Promise<Job>) => {
+    followed?.stop();
+    followed = null;
+    dispatch({ kind: "submitted" });
+    try {
+      navigate({ view: "make", job: (await sent).id });
+    } catch (error) {
+      noteRefusal(error);
+      const trouble = describeError(error);
+      dispatch({ kind: "refused", trouble });
+      const name = inputOf(trouble);
+      if (name !== null) {
+        inputs[name].refuse(trouble);
+      }
+    }
+  };
+
+  const animate = async () => {
+    const sent = submit(source());
+    if (sent !== null) {
+      await send(sent);
+    }
+  };
+
+  const animateWhenSent = async () => {
+    await new Promise<void>((resolve) => {
+      const stop = effect(() => {
+        if (source().kind !== "sending") {
+          queueMicrotask(() => stop());
+          resolve();
+        }
+      });
+    });
+    if (source().kind === "inputs") {
+      await animate();
+    }
+  };
+
   return {
     client,
     inputs,
@@ -120,24 +162,9 @@ export function createWorkbench(): Workbench {
     result,
     poses,
     source,
-    async animate() {
-      const sent = submit(source());
-      if (sent === null) {
-        return;
-      }
-      dispatch({ kind: "submitted" });
-      try {
-        navigate({ view: "make", job: (await sent).id });
-      } catch (error) {
-        noteRefusal(error);
-        const trouble = describeError(error);
-        dispatch({ kind: "refused", trouble });
-        const name = inputOf(trouble);
-        if (name !== null) {
-          inputs[name].refuse(trouble);
-        }
-      }
-    },
+    animate,
+    animateWhenSent,
+    repeat: (job) => send(client.retry(job.id)),
     async cancel() {
       const now = run.value;
       if (now.kind === "following") {

@@ -1,0 +1,28 @@
+import type { JSX } from "preact";
+import type { Workbench } from "../shell/workbench.ts";
+import { texts } from "../texts.ts";
+
+/** The button "Animate", with what is still missing. */
+export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
+  const source = bench.source();
+  const isReady = source.kind === "inputs" || source.kind === "job";
+  const isBusy = bench.run.value.kind === "submitting";
+  return (
+    <div class="submit-bar">
+      <p class="hint" id="submit-hint" role="status">
+        {source.kind === "missing" ? texts.choose.needs[source.inputs] : null}
+        {source.kind === "sending" ? texts.choose.stillSending : null}
+        {source.kind === "job" ? texts.choose.again : null}
+      </p>
+      <button
+        class="button primary"
+        type="button"
+        disabled={!isReady || isBusy}
+        aria-describedby="submit-hint"
+        onClick={() => void bench.animate()}
+      >
+        {isBusy ? texts.choose.submitting : texts.choose.animate}
+      </button>
+    </div>
+  );
+}
