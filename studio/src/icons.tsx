@@ -81,3 +81,16 @@ export const EyeOffIcon = icon(
 );
 export const TrashIcon = icon(<path d="M2.5 4h11M6 4V2.5h4V4M4 4l.7 9.5h6.6L12 4M6.700 6.5v4.5M9.300 6.5v4.5" />);
 export const PlusIcon = icon(<path d="M8 3v10M3 8h10" />);
+export const PreviousFrameIcon = icon(<path d="M4 3v10M12.5 3.5 7 8l5.5 4.5Z" />);
+export const NextFrameIcon = icon(<path d="M12 3v10M3.5 3.5 9 8l-5.5 4.5Z" />);
+export const LoopIcon = icon(
+  <path d="M3 9V7a3 3 0 0 1 3-3h7M10.5 1.5 13 4l-2.5 2.5M13 7v2a3 3 0 0 1-3 3H3M5.5 14.5 3 12l2.5-2.5" />,
+);
+export const SoundIcon = icon(
+  <path d="M2 6v4h2.5L8 13V3L4.5 6ZM10.5 5.5a3.5 3.5 0 0 1 0 5M12.5 3.5a6.4 6.4 0 0 1 0 9" />,
+);
+export const SoundOffIcon = icon(<path d="M2 6v4h2.5L8 13V3L4.5 6ZM11 6l4 4M15 6l-4 4" />);
+export const FullScreenIcon = icon(<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10" />);
+export const SwapIcon = icon(<path d="M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3" />);
+export const DownloadIcon = icon(<path d="M8 2.5V11M4.5 7.5 8 11l3.5-3.5M2.5 13.5h11" />);
+export const PencilIcon = icon(<path d="M10.5 3 13 5.5 5.5 13H3v-2.5ZM9 4.5 11.5 7" />);

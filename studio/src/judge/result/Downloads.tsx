@@ -1,0 +1,83 @@
+import type { JSX } from "preact";
+import type { Job } from "tcan-client";
+import { DEFAULT_PATTERN, fileName, TOKENS } from "../model/filename.ts";
+import { setting } from "../../shell/settings.ts";
+import { DownloadIcon } from "../../icons.tsx";
+import { texts } from "../../texts.ts";
+
+/** Suffix of each output but the result. */
+const SUFFIXES = { poster: "png", pose: "mp4", keypoints: "json", manifest: "json", review: "mp4" } as const;
+
+const pattern = setting("pattern", DEFAULT_PATTERN, (value): value is string => typeof value === "string");
+
+interface FileLink {
+  label: string;
+  format: string;
+  href: string;
+  name: string;
+}
+
+/** Return the files of a job that can be downloaded; the result is the first. */
+export function filesOf(job: Job, named: string = pattern.value): FileLink[] {
+  const resultSuffix = job.params.format ?? "mp4";
+  const all = [["result", resultSuffix] as const, ...Object.entries(SUFFIXES)];
+  return all.flatMap(([output, suffix]) => {
+    const href = job.links[output as keyof typeof job.links];
+    const label = texts.judge.files[output] ?? output;
+    return href ? [{ label, format: suffix.toUpperCase(), href, name: fileName(named, job, output, suffix) }] : [];
+  });
+}
+
+/** Download a file under the name that the pattern gives. */
+export function download({ href, name }: FileLink): void {
+  const link = document.createElement("a");
+  link.href = href;
+  link.download = name;
+  link.click();
+}
+
+/** The button of a job's main file. */
+export function DownloadButton({ job, label }: { job: Job; label?: string | undefined }): JSX.Element | null {
+  const [file] = filesOf(job);
+  return file ? (
+    <button type="button" class="button primary" onClick={() => download(file)}>
+      <DownloadIcon /> {label ?? texts.judge.download}
+    </button>
+  ) : null;
+}
+
+/** All files of a job, and the pattern of their names. */
+export function Downloads({ job }: { job: Job }): JSX.Element {
+  const files = filesOf(job);
+  const [first] = files;
+  return (
+    <details class="fold">
+      <summary>{texts.judge.downloads}</summary>
+      <div class="stack">
+        <ul class="files">
+          {files.map((file) => (
+            <li key={file.label} class="row spread">
+              <a class="row file" href={file.href} download={file.name}>
+                <DownloadIcon /> {file.label}
+              </a>
+              <span class="hint">{file.format}</span>
+            </li>
+          ))}
+        </ul>
+        <div class="field">
+          <label for="pattern">{texts.judge.pattern}</label>
+          <input
+            class="input"
+            id="pattern"
+            value={pattern.value}
+            aria-describedby="pattern-hint"
+            onInput={(event) => (pattern.value = event.currentTarget.value || DEFAULT_PATTERN)}
+          />
+          <p class="hint" id="pattern-hint">
+            {texts.judge.patternHint(TOKENS)} {first ? texts.judge.example(first.name) : ""}
+          </p>
+        </div>
+      </div>
+    </details>
+  );
+}
