@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { EyeIcon, EyeOffIcon, PlusIcon, TrashIcon } from "../../icons.tsx";
 import { texts } from "../../texts.ts";
 import { pointOf, type Size } from "../model/document.ts";
-import type { Joint } from "../model/joints.ts";
+import { withJointsBeyond, type Joint } from "../model/joints.ts";
 import {
   addMissing,
   capitalized,
@@ -56,7 +56,7 @@ function JointButtons({ editor, joint, canvas }: { editor: PersonEditor; joint: 
         {point === null ? <PlusIcon /> : <TrashIcon />}
         {point === null ? words.add : words.remove}
       </button>
-      {joint.part === "body" && (
+      {withJointsBeyond(joint).length > 1 && (
         <>
           <button class="button quiet" type="button" disabled={point === null} onClick={() => hideJoint(editor, joint, true)}>
             {isHidden ? words.showLimb : words.hideLimb}
