@@ -293,8 +293,6 @@ export const texts = {
     stillSending: "The files are still being sent.",
     estimate: (seconds: string) => `about ${seconds}`,
     estimateError: (percent: number) => `± ${percent} %`,
-    noEstimate: "no estimate yet",
-    estimateLabel: "Estimated time",
     consent: "Consent of the people shown",
     consentHint: "Free text, such as the number of a release form; it is copied to the result's manifest.",
     labels: {

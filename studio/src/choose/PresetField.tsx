@@ -31,6 +31,7 @@ export function PresetField({ models }: { models: Model[] }): JSX.Element {
       </select>
       <p class="hint" id="preset-hint">
         {catalog.value.isRead && models.length === 0 ? texts.choose.noPresets : model?.description}
+        {model?.licenses.length ? ` · ${texts.choose.licence}: ${model.licenses.join(", ")}` : null}
       </p>
     </div>
   );

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import type { Workbench } from "../shell/workbench.ts";
 import { texts } from "../texts.ts";
+import { EstimateText } from "./EstimateText.tsx";
 
 /** The button "Animate", with what is still missing. */
 export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
@@ -13,6 +14,7 @@ export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
         {source.kind === "missing" ? texts.choose.needs[source.inputs] : null}
         {source.kind === "sending" ? texts.choose.stillSending : null}
         {source.kind === "job" ? texts.choose.again : null}
+        {source.kind === "inputs" ? <EstimateText bench={bench} /> : null}
       </p>
       <button
         class="button primary"

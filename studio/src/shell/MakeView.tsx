@@ -5,7 +5,6 @@ import { useJobParams } from "../choose/settings.ts";
 import { ResultView } from "../judge/index.ts";
 import { PosesStep } from "../poses/index.ts";
 import { WatchRoom } from "../watch/index.ts";
-import { texts } from "../texts.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** The view in which a video is made: inputs and settings at the side, everything to see beside them. */
@@ -20,7 +19,7 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
         <ChooseRoom bench={bench} />
       </div>
       <div class="stage">
-        {isEmpty ? <Examples bench={bench} /> : <h1 class="visually-hidden">{texts.shell.make}</h1>}
+        {isEmpty ? <Examples bench={bench} /> : null}
         {picture.kind === "ready" && driver.kind === "ready" ? (
           <PosesStep
             key={`${picture.input} ${driver.input}`}

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Job } from "tcan-client";
 import { describeJobError } from "../api/index.ts";
 import { duration, percent } from "../format.ts";
@@ -17,11 +18,18 @@ const hasPreview = setting("preview", true, (value): value is boolean => typeof 
 /** The region "Progress": the job from its submission to its end. */
 export function WatchRoom({ bench }: { bench: Workbench }): JSX.Element | null {
   const run = bench.run.value;
+  const room = useRef<HTMLElement>(null);
+  const isNew = run.kind === "submitting";
+  useEffect(() => {
+    if (isNew) {
+      room.current?.scrollIntoView({ block: "start" });
+    }
+  }, [isNew]);
   if (run.kind === "none" || (run.kind === "ended" && run.job.status === "succeeded")) {
     return null;
   }
   return (
-    <section class="panel stack watch" aria-label={texts.watch.region}>
+    <section ref={room} class="panel stack watch" aria-label={texts.watch.region}>
       <Content run={run} bench={bench} />
     </section>
   );
