@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from media.limits import MediaLimits
 from media.video_reader import read_video
 from media.video_writer import VideoWriter
-from tcan_core.pipelines.review import MAX_SIDE, exact_writer, fitted_size, resized
+from tcan_core.pipelines.review import MAX_SIDE, exact_writer, filled, fitted_size
 
 # A copy is this process' own file.
 NO_LIMITS = MediaLimits(
@@ -54,10 +54,7 @@ class DriverCopy:
             height, width = frame.shape[:2]
             size = fitted_size((height, width), (MAX_SIDE // 2, MAX_SIDE // 2))
             self._writer = exact_writer(self.path, fps, size).__enter__()
-        height, width = self._writer.size
-        small = resized(frame, self._writer.size)
-        padding = ((0, height - small.shape[0]), (0, width - small.shape[1]), (0, 0))
-        self._writer.write(np.pad(small, padding, mode="edge"))
+        self._writer.write(filled(frame, self._writer.size))
 
     def content(self) -> bytes | None:
         """Return the file, or None if no frame was kept; after the `with` block."""

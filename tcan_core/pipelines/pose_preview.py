@@ -42,8 +42,8 @@ from tcan_core.pipelines.review import (
     ReviewWriter,
     as_text,
     exact_writer,
+    filled,
     fitted_size,
-    resized,
 )
 from tcan_core.pipelines.source_pose import find_source_pose
 
@@ -218,9 +218,7 @@ def _driver_frames(poses: Sequence[Pose], driver: Path | None) -> Iterator[Pictu
 
 def _dimmed(image: Picture, size: tuple[int, int]) -> Picture:
     """Return an image of exactly this (height, width), darker, so that skeletons are seen on it."""
-    small = resized(image, size)
-    padding = ((0, size[0] - small.shape[0]), (0, size[1] - small.shape[1]), (0, 0))
-    return (np.pad(small, padding, mode="edge") * DIMMED).astype(np.uint8)
+    return (filled(image, size) * DIMMED).astype(np.uint8)
 
 
 def _over(picture: Picture, pose: Pose) -> Picture:

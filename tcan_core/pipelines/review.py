@@ -130,3 +130,10 @@ def resized(picture: Picture, largest: tuple[int, int]) -> Picture:
         return picture
     how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
+
+
+def filled(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture of exactly this (height, width), nearly its aspect; its border repeats."""
+    small = resized(picture, size)
+    padding = ((0, size[0] - small.shape[0]), (0, size[1] - small.shape[1]), (0, 0))
+    return np.pad(small, padding, mode="edge")

@@ -72,12 +72,10 @@ def test_files_are_revalidated_by_their_tag_and_media_have_ranges(studio: TestCl
     assert (part.status_code, part.content) == (206, SCRIPT[:4])
 
 
-@pytest.mark.parametrize(
-    "path", ["nothing", "assets", "..%2f__init__.py", "%2e%2e/settings.py", "assets/../../x"]
-)
-def test_other_paths_are_not_found(studio: TestClient, path: str) -> None:
-    answer = studio.get(f"/studio/{path}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+def test_other_paths_are_not_found(studio: TestClient) -> None:
+    for path in ("nothing", "assets", "..%2f__init__.py", "%2e%2e/settings.py", "assets/../../x"):
+        answer = studio.get(f"/studio/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
 
 
 def test_only_get_is_allowed_and_a_slash_leads_to_the_page(studio: TestClient) -> None:
