@@ -1,7 +1,154 @@
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { hasEnded, type Job } from "tcan-client";
+import { TroubleNotice } from "../shell/TroubleNotice.tsx";
+import { texts } from "../texts.ts";
+import { Card } from "./Card.tsx";
+import { DeleteDialog, EditDialog } from "./dialogs.tsx";
+import { FilterBar } from "./FilterBar.tsx";
+import { isShown, NO_FILTERS, presetsOf } from "./filters.ts";
 import type { HistoryViewProps } from "./index.ts";
+import "./keep.css";
+import { Library } from "./library.ts";
+
+type Asked = { kind: "nothing" } | { kind: "delete"; jobs: readonly Job[] } | { kind: "edit"; job: Job };
+
+const MAX_COMPARED = 4;
 
 /** The region "History". */
-export function HistoryView(_props: HistoryViewProps): JSX.Element {
-  return <section class="panel" aria-label="History" />;
+export function HistoryView({ client, onOpen, onCompare, onUseSettings }: HistoryViewProps): JSX.Element {
+  const library = useMemo(() => new Library(client), []);
+  const selected = useSignal<ReadonlySet<string>>(new Set());
+  const asked = useSignal<Asked>({ kind: "nothing" });
+  useEffect(() => () => library.close(), []);
+  const { state, days } = library.filters.value;
+  useEffect(() => library.open(), [state, days]);
+
+  const shelf = library.shelf.value;
+  const all = shelf.kind === "read" ? shelf.jobs : [];
+  const jobs = all.filter((job) => isShown(job, library.filters.value));
+  const chosen = jobs.filter(({ id }) => selected.value.has(id));
+  const toggle = (id: string) => {
+    const ids = new Set(selected.value);
+    if (!ids.delete(id)) {
+      ids.add(id);
+    }
+    selected.value = ids;
+  };
+
+  return (
+    <section class="stack history" aria-label={texts.keep.region}>
+      <h1 class="visually-hidden">{texts.keep.title}</h1>
+      <div class="history-bar panel">
+        <FilterBar filters={library.filters} presets={presetsOf(all)} />
+        <div class="row spread">
+          <p class="hint num" role="status">
+            {shelf.kind === "read"
+              ? chosen.length > 0
+                ? texts.keep.selected(chosen.length)
+                : texts.keep.count(jobs.length, shelf.next === null)
+              : texts.keep.reading}
+          </p>
+          <Selection
+            chosen={chosen}
+            onClear={() => (selected.value = new Set())}
+            onCompare={() => onCompare(chosen.map(({ id }) => id))}
+            onDelete={() => (asked.value = { kind: "delete", jobs: chosen })}
+          />
+        </div>
+      </div>
+      {shelf.kind === "failed" ? (
+        <TroubleNotice trouble={shelf.trouble}>
+          <button type="button" class="button" onClick={() => library.open()}>
+            {texts.keep.again}
+          </button>
+        </TroubleNotice>
+      ) : null}
+      {shelf.kind === "read" && jobs.length === 0 && shelf.next === null ? (
+        <p class="hint">{library.filters.value === NO_FILTERS ? texts.keep.empty : texts.keep.none}</p>
+      ) : null}
+      <ul class="cards">
+        {jobs.map((job) => (
+          <Card
+            key={job.id}
+            job={job}
+            isSelected={selected.value.has(job.id)}
+            onSelect={() => toggle(job.id)}
+            onOpen={() => onOpen(job.id)}
+            onEdit={() => (asked.value = { kind: "edit", job })}
+            onUseSettings={() => onUseSettings(job)}
+            onDelete={() => (asked.value = { kind: "delete", jobs: [job] })}
+          />
+        ))}
+      </ul>
+      <More library={library} />
+      {asked.value.kind === "delete" ? (
+        <DeleteDialog jobs={asked.value.jobs} library={library} onClose={() => (asked.value = { kind: "nothing" })} />
+      ) : null}
+      {asked.value.kind === "edit" ? (
+        <EditDialog job={asked.value.job} library={library} onClose={() => (asked.value = { kind: "nothing" })} />
+      ) : null}
+    </section>
+  );
+}
+
+interface SelectionProps {
+  chosen: readonly Job[];
+  onClear: () => void;
+  onCompare: () => void;
+  onDelete: () => void;
+}
+
+/** What can be done with the selected jobs. */
+function Selection({ chosen, onClear, onCompare, onDelete }: SelectionProps): JSX.Element {
+  const isComparable =
+    chosen.length > 1 &&
+    chosen.length <= MAX_COMPARED &&
+    chosen.every(({ status, kind }) => status === "succeeded" && kind === "animate");
+  return (
+    <div class="row">
+      {chosen.length > 0 && !isComparable ? <span class="hint">{texts.keep.compareHint}</span> : null}
+      <button type="button" class="button" disabled={!isComparable} onClick={onCompare}>
+        {texts.keep.compare}
+      </button>
+      <button type="button" class="button" disabled={!chosen.some(hasEnded)} onClick={onDelete}>
+        {texts.keep.delete}
+      </button>
+      {chosen.length > 0 ? (
+        <button type="button" class="button quiet" onClick={onClear}>
+          {texts.keep.clear}
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+/** The end of the list: when it comes near, the next page is read. */
+function More({ library }: { library: Library }): JSX.Element | null {
+  const end = useRef<HTMLDivElement>(null);
+  const isNear = useSignal(false);
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => (isNear.value = entry?.isIntersecting ?? false), {
+      rootMargin: "600px",
+    });
+    observer.observe(end.current!);
+    return () => observer.disconnect();
+  }, []);
+  useSignalEffect(() => {
+    const shelf = library.shelf.value;
+    if (isNear.value && shelf.kind === "read" && !shelf.isReadingMore) {
+      queueMicrotask(() => library.more());
+    }
+  });
+  const shelf = library.shelf.value;
+  return (
+    <div ref={end} class="history-end">
+      {shelf.kind === "read" && shelf.next !== null ? (
+        <button type="button" class="button" onClick={() => library.more()}>
+          {texts.keep.more}
+        </button>
+      ) : null}
+    </div>
+  );
 }

@@ -43,7 +43,10 @@ function View({ bench }: { bench: Workbench }): JSX.Element {
           client={bench.client}
           onOpen={(job) => navigate({ view: "make", job })}
           onCompare={(jobs) => navigate({ view: "compare", jobs })}
-          onUseSettings={(job) => useJobParams(job.params)}
+          onUseSettings={(job) => {
+            useJobParams(job.params);
+            navigate({ view: "make", job: null });
+          }}
         />
       );
   }

@@ -1,0 +1,121 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren, JSX, TargetedEvent } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { hasEnded, type Job } from "tcan-client";
+import { describeError, noteRefusal, type Trouble } from "../api/index.ts";
+import { TroubleNotice } from "../shell/TroubleNotice.tsx";
+import { texts } from "../texts.ts";
+import { jobName } from "./Card.tsx";
+import type { Library } from "./library.ts";
+
+interface DialogProps {
+  title: string;
+  /** Text of the button that does it. */
+  action: string;
+  dismissal: string;
+  onSubmit: (fields: FormData) => Promise<void>;
+  onClose: () => void;
+  children: ComponentChildren;
+}
+
+/** A question. Escape and the second button close it without an effect. */
+function Dialog({ title, action, dismissal, onSubmit, onClose, children }: DialogProps): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const trouble = useSignal<Trouble | null>(null);
+  const isBusy = useSignal(false);
+  useEffect(() => dialog.current?.showModal(), []);
+
+  const submit = async (event: TargetedEvent<HTMLFormElement, SubmitEvent>) => {
+    event.preventDefault();
+    isBusy.value = true;
+    trouble.value = null;
+    try {
+      await onSubmit(new FormData(event.currentTarget));
+      dialog.current?.close();
+    } catch (error) {
+      noteRefusal(error);
+      trouble.value = describeError(error);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <dialog ref={dialog} class="panel dialog" aria-labelledby="dialog-title" onClose={onClose}>
+      <form class="stack" onSubmit={(event) => void submit(event)}>
+        <h2 id="dialog-title">{title}</h2>
+        {children}
+        {trouble.value ? <TroubleNotice trouble={trouble.value} /> : null}
+        <div class="row">
+          <button type="submit" class="button primary" disabled={isBusy.value}>
+            {action}
+          </button>
+          <button type="button" class="button" onClick={() => dialog.current?.close()}>
+            {dismissal}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+interface DeleteProps {
+  jobs: readonly Job[];
+  library: Library;
+  onClose: () => void;
+}
+
+/** Asks before jobs are erased. */
+export function DeleteDialog({ jobs, library, onClose }: DeleteProps): JSX.Element {
+  const ended = jobs.filter(hasEnded);
+  const running = jobs.length - ended.length;
+  return (
+    <Dialog
+      title={texts.keep.deleteTitle(ended.length)}
+      action={texts.keep.delete}
+      dismissal={texts.keep.keep}
+      onSubmit={() => library.erase(ended.map(({ id }) => id))}
+      onClose={onClose}
+    >
+      <ul class="dialog-names">
+        {ended.map((job) => (
+          <li key={job.id}>{jobName(job)}</li>
+        ))}
+      </ul>
+      <p>{texts.keep.deleteHint}</p>
+      {running > 0 ? <p>{texts.keep.deleteRunning(running)}</p> : null}
+    </Dialog>
+  );
+}
+
+/** Changes a job's name and notes. */
+export function EditDialog({
+  job,
+  library,
+  onClose,
+}: {
+  job: Job;
+  library: Library;
+  onClose: () => void;
+}): JSX.Element {
+  const { name = "", notes = "" } = job.options.metadata ?? {};
+  const save = (fields: FormData) =>
+    library.annotate(job, { name: String(fields.get("name")), notes: String(fields.get("notes")) });
+  return (
+    <Dialog
+      title={texts.keep.editTitle}
+      action={texts.keep.save}
+      dismissal={texts.keep.dismiss}
+      onSubmit={save}
+      onClose={onClose}
+    >
+      <div class="field">
+        <label for="job-name">{texts.keep.name}</label>
+        <input class="input" id="job-name" name="name" maxLength={500} defaultValue={name} />
+      </div>
+      <div class="field">
+        <label for="job-notes">{texts.keep.notes}</label>
+        <textarea class="input" id="job-notes" name="notes" rows={4} maxLength={500} defaultValue={notes} />
+      </div>
+    </Dialog>
+  );
+}
