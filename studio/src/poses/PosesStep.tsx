@@ -1,5 +1,5 @@
 import "./poses.css";
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { percent } from "../format.ts";
 import { RedoIcon, UndoIcon } from "../icons.tsx";
@@ -53,26 +53,12 @@ function Head({ room, run, work }: { room: Room; run: Run; work: Work | null }):
       <div class="row">
         {work !== null && (
           <>
-            <button
-              class="button icon"
-              type="button"
-              aria-label={texts.poses.undo(past)}
-              title={texts.poses.undo(past)}
-              aria-disabled={past === null}
-              onClick={room.undo}
-            >
+            <HistoryButton label={texts.poses.undo(past)} isOff={past === null} onClick={room.undo}>
               <UndoIcon />
-            </button>
-            <button
-              class="button icon"
-              type="button"
-              aria-label={texts.poses.redo(future)}
-              title={texts.poses.redo(future)}
-              aria-disabled={future === null}
-              onClick={room.redo}
-            >
+            </HistoryButton>
+            <HistoryButton label={texts.poses.redo(future)} isOff={future === null} onClick={room.redo}>
               <RedoIcon />
-            </button>
+            </HistoryButton>
           </>
         )}
         <button
@@ -85,6 +71,23 @@ function Head({ room, run, work }: { room: Room; run: Run; work: Work | null }):
         </button>
       </div>
     </div>
+  );
+}
+
+interface HistoryButtonProps {
+  /** What it undoes or does again. */
+  label: string;
+  isOff: boolean;
+  onClick: () => void;
+  children: ComponentChildren;
+}
+
+/** It keeps the focus when there is nothing left to undo. */
+function HistoryButton({ label, isOff, onClick, children }: HistoryButtonProps): JSX.Element {
+  return (
+    <button class="button icon" type="button" aria-label={label} title={label} aria-disabled={isOff} onClick={onClick}>
+      {children}
+    </button>
   );
 }
 
