@@ -18,7 +18,7 @@ from tcan_core.planning.accounting import PeakMemory
 from tcan_core.planning.measure import allocated_on_cuda
 from tcan_core.training.clip_data import ClipSource, shared_clips
 from tcan_core.training.disk_space import gigabytes
-from tcan_core.training.distributed import local_rank, rank
+from tcan_core.training.distributed import rank
 from tcan_core.training.folder_check import check_sizes
 from tcan_core.training.run_artifacts import RunArtifacts
 from tcan_core.training.stages import open_run, read_stage_config
@@ -51,10 +51,10 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
     """
     settings = read_stage_config(name, config, overrides)
     opened = open_run(name, settings, resume)
-    if rank() > 0:
-        tell = _say_nothing
-    elif local_rank() == 0:
+    if rank() == 0:
         _check_clips(settings, tell)
+    else:
+        tell = _say_nothing
     trainer = Trainer(opened.stage, settings.run, settings.optimizer)
     artifacts = RunArtifacts(opened.stage, trainer, settings.run, lambda: None)
     start = artifacts.start(resume)
