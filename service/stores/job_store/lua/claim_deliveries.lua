@@ -20,11 +20,11 @@ migrate(prefix .. 'deliveries:due')
 local num_sending, last_level, claimed = 0, #args.places - 1, {}
 for _ in pairs(sending) do num_sending = num_sending + 1 end
 
--- Returns callers of a level with due messages: besides those with messages being sent, enough for `count` claims. The
+-- Returns callers of a level with due messages: besides those with messages being sent, enough for `num_free` claims. The
 -- newest come first: a caller should not wait behind all those whose receivers will hang. On the last level, where
 -- callers stay until a receiver answers soon, each gets its turn.
-local function due_callers(level, count)
-  local key, limit = callers_key(level), count + num_sending
+local function due_callers(level, num_free)
+  local key, limit = callers_key(level), num_free + num_sending
   if level == last_level then return redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, limit) end
   local callers = {}
   for _, caller in ipairs(redis.call('ZREVRANGEBYSCORE', key, now, '-inf', 'LIMIT', 0, limit)) do
@@ -38,8 +38,8 @@ end
 local function next_caller(callers, limit)
   local fewest, found = limit, nil
   for _, caller in ipairs(callers) do
-    local count = sending[caller] or 0
-    if count < fewest then fewest, found = count, caller end
+    local num_open = sending[caller] or 0
+    if num_open < fewest then fewest, found = num_open, caller end
   end
   return found
 end
@@ -57,9 +57,9 @@ local function claim(caller, name, level)
   claimed[#claimed + 1] = {redis.call('HGETALL', key), read_attempts(key), signing_secrets(caller), level}
 end
 
-local function claim_of_level(level, count)
-  local callers = due_callers(level, count)
-  for _ = 1, count do
+local function claim_of_level(level, num_free)
+  local callers = due_callers(level, num_free)
+  for _ = 1, num_free do
     local caller = next_caller(callers, args.shares[level + 1])
     if not caller then break end
     local first = redis.call('ZRANGE', due_key(caller), 0, 0, 'WITHSCORES')
