@@ -28,7 +28,7 @@ class Hub:
     """
 
     url: str = ""
-    files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    files: dict[tuple[str, str, str], bytes | memoryview] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     down_for: int = 0
@@ -36,7 +36,7 @@ class Hub:
     ranges: list[str] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def put(self, repo: str, file: str, content: bytes, commit: str) -> str:
+    def put(self, repo: str, file: str, content: bytes | memoryview, commit: str) -> str:
         """Add a file at a commit that becomes `main`, and return its sha256."""
         self.files[repo, commit, file] = content
         self.heads[repo] = commit
@@ -96,9 +96,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content) - first))
             self.end_headers()
             if with_body:
-                self._send(content[first:-1] + b"?" if hub.damaged else content[first:])
+                self._send(bytes(content[first:-1]) + b"?" if hub.damaged else content[first:])
 
-        def _send(self, content: bytes) -> None:
+        def _send(self, content: bytes | memoryview) -> None:
             if hub.cut_after is not None:
                 content, hub.cut_after = content[: hub.cut_after], None
                 self.close_connection = True
