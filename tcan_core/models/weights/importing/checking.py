@@ -20,7 +20,7 @@ from tcan_core.models.weights.importing.converters import (
     is_ignored,
 )
 from tcan_core.models.weights.importing.expected import Shapes, expected_shapes, unread_by_reference
-from tcan_core.models.weights.importing.hints import add_hints
+from tcan_core.models.weights.importing.hints import MID_MOTION, add_hints
 from tcan_core.models.weights.importing.kinds import Kind, guess_kind
 from tcan_core.models.weights.importing.loras import (
     LoraKeys,
@@ -82,6 +82,8 @@ def _types(source: Source) -> dict[str, int]:
 
 def _check_networks(plan: ImportPlan, preset: Preset, kind: Kind, part: str | None) -> None:
     tensors, report = plan.source.tensors, plan.report
+    if kind in (Kind.ANIMATEDIFF, Kind.MOTION_ADAPTER):
+        tensors = _without_unused_mid(tensors, preset)
     by_part = trace(converter(kind, preset, part), tensors)
     remaining = set(tensors)
     for name, origins in by_part.items():
@@ -100,9 +102,16 @@ def _check_networks(plan: ImportPlan, preset: Preset, kind: Kind, part: str | No
     if not preset.config_of.get("text_encoder"):
         skipped = (*skipped, LDM_CLIP)
     unused = {key for key in remaining if is_ignored(key) or (skipped and key.startswith(skipped))}
-    report.ignored = len(unused)
+    report.ignored = len(unused) + len(plan.source.tensors) - len(tensors)
     report.unexpected += sorted(remaining - unused)
     report.mismatched += _position_mismatches(tensors, preset)
+
+
+def _without_unused_mid(tensors: Mapping[str, Tensor], preset: Preset) -> Mapping[str, Tensor]:
+    """Leave out AnimateDiff v2's mid block if the preset has none, as the official code does."""
+    if preset.config_of.get("motion_modules", {}).get("use_motion_mid_block", True):
+        return tensors
+    return {key: value for key, value in tensors.items() if MID_MOTION not in key}
 
 
 def _compare(

@@ -6,7 +6,7 @@ from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.importing.report import FileReport
 from tcan_core.models.weights.presets import Preset
 
-_MID, _MOTION = "mid_block.motion_modules", "motion_modules."
+MID_MOTION, _MOTION = "mid_block.motion_modules", "motion_modules."
 
 
 def add_hints(report: FileReport, kind: Kind, preset: Preset) -> None:
@@ -39,12 +39,12 @@ def add_hints(report: FileReport, kind: Kind, preset: Preset) -> None:
 
 
 def _add_motion_hints(report: FileReport) -> None:
-    if any(_MID in key for key in report.missing):
+    if any(MID_MOTION in key for key in report.missing):
         report.hints.append(
             "the file has no motion module in the mid block (AnimateDiff v1 and v3); set "
             "use_motion_mid_block: false in the preset"
         )
-    if any(_MID in key for key in report.unexpected):
+    if any(MID_MOTION in key for key in report.unexpected):
         report.hints.append(
             "the file has a motion module in the mid block (AnimateDiff v2); set "
             "use_motion_mid_block: true in the preset"

@@ -148,6 +148,19 @@ def test_motion_modules_without_a_mid_block_fit_a_preset_without(tmp_path: Path)
     assert "use_motion_mid_block: false" in v2.report.hints[0]
 
 
+def test_animatediff_v2_starts_a_preset_without_a_mid_block_as_in_the_official_code(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mm_sd_v15_v2.ckpt"
+    torch.save(make("animatediff", load_preset("sd15"), shared).state, path)
+
+    (plan,) = check_files([path], load_preset("sd15-official"))
+
+    assert plan.report.fits
+    assert plan.report.ignored > 0
+    assert not any("mid_block" in key for key in plan.readers["motion_modules"]())
+
+
 def test_the_official_preset_matches_the_official_networks() -> None:
     official, source = load_preset("sd15-official"), as_official(load_preset("sd15"), [2, 3])
 
