@@ -1,19 +1,23 @@
 """Train the classifier that tells puppets from photographs, paintings, drawings and empty images.
 
     python -m tcan_core.training.subject_head PICTURES... --out FILE.safetensors
+        [--start FILE.safetensors]
 
 PICTURES are folders of pictures without puppets; a third of the files is never used, see
-`read_pictures`. The pose detector's features are fixed, so this is a regression of minutes.
+`read_pictures`. The pose detector's features are fixed, so this is a regression of minutes. With
+`--start` it continues from a classifier and stays near it, to add pictures to those it has seen.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,6 +46,7 @@ from tcan_core.training.subject_pictures import (
 FIRST_SEED, PUPPETS, EMPTY, VARIANTS = 300_000, 4000, 2000, 3
 SIZES = (64, 64, 96, 128)
 STEPS, DECAY = 300, 5.0
+HOLD = 0.003  # penalty on the squared distance from the weights that training starts from
 _BATCH = 64
 
 
@@ -50,13 +55,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the classifier of puppets.")
     parser.add_argument("pictures", nargs="+", type=Path, help="folders of other pictures")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--start", type=Path, help="safetensors file to continue from")
     words = parser.parse_args()
     preset = load_preset("mini")
     network = build_pose_detector(preset).eval()
     load_strictly(network, read_part(preset, "pose_detector"), "pose_detector")
     pictures, subjects = training_set(words.pictures, preset.resolution)
     print(f"{np.bincount(subjects)} puppets, empty pictures and others", flush=True)
-    head = fit(compute_features(network, pictures), torch.from_numpy(subjects))
+    start = load_file(words.start) if words.start else None
+    head = fit(compute_features(network, pictures), torch.from_numpy(subjects), start)
     export_part(words.out, head.state_dict())
 
 
@@ -84,25 +91,40 @@ def compute_features(network: PoseHeatmapNet, pictures: list[Picture]) -> Tensor
     return torch.cat([network.forward_with_features(to_images(np.stack(b)))[1] for b in batches])
 
 
-def fit(features: Tensor, subjects: Tensor) -> SubjectHead:
-    """Fit a classifier to features (pictures, features) and subjects (pictures,)."""
+def fit(
+    features: Tensor, subjects: Tensor, start: Mapping[str, Tensor] | None = None
+) -> SubjectHead:
+    """Fit a classifier to features (pictures, features) and subjects (pictures,).
+
+    Args:
+        start: weights of a classifier near which to stay; None starts from random ones.
+    """
     torch.manual_seed(0)
     mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-3
     head = build_subject_head(load_preset("mini"))
+    linear = head.linear
+    if start is not None:
+        head.load_state_dict(start)
+        with torch.no_grad():  # for standard features
+            linear.bias.add_(linear.weight @ mean)
+            linear.weight.mul_(spread)
+    hold, first = (0.0 if start is None else HOLD), linear.weight.detach().clone()
     balance = len(subjects) / torch.bincount(subjects) / len(Subject)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3, weight_decay=DECAY)
+    decay = DECAY if start is None else 0.0
+    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     standard = (features - mean) / spread
     for _ in range(STEPS):
         loss = F.cross_entropy(head(standard), subjects, weight=balance)
+        loss = loss + hold * (linear.weight - first).square().sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     print(f"loss {loss.item():.4f}")
     with torch.no_grad():  # for features as they are
-        head.linear.weight.div_(spread)
-        head.linear.bias.sub_(head.linear.weight @ mean)
+        linear.weight.div_(spread)
+        linear.bias.sub_(linear.weight @ mean)
     return head
 
 

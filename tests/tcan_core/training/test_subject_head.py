@@ -31,3 +31,13 @@ def test_classifier_separates_what_differs() -> None:
     subjects = torch.arange(90) % len(Subject)
     features = torch.randn(90, 1444) + 3 * torch.randn(3, 1444)[subjects] + 50
     assert torch.equal(fit(features, subjects)(features).argmax(dim=1), subjects)
+
+
+def test_classifier_continues_from_another_and_keeps_what_that_one_knew() -> None:
+    torch.manual_seed(0)
+    subjects, known = torch.arange(90) % len(Subject), 3 * torch.randn(3, 1444)
+    first = fit(torch.randn(90, 1444) + known[subjects], subjects)
+    more = torch.randn(90, 1444) + known[subjects] + torch.randn(1444)
+    second = fit(more, subjects, first.state_dict())
+    assert torch.equal(second(more).argmax(dim=1), subjects)
+    assert torch.equal(second(torch.randn(90, 1444) + known[subjects]).argmax(dim=1), subjects)
