@@ -8,6 +8,8 @@ import { texts } from "../../texts.ts";
 /** Suffix of each output but the result. */
 const SUFFIXES = { poster: "png", pose: "mp4", keypoints: "json", manifest: "json", review: "mp4" } as const;
 
+const REVOKED_AFTER_MS = 60_000;
+
 const pattern = setting("pattern", DEFAULT_PATTERN, (value): value is string => typeof value === "string");
 
 interface FileLink {
@@ -28,19 +30,33 @@ export function filesOf(job: Job, named: string = pattern.value): FileLink[] {
   });
 }
 
-/** Download a file under the name that the pattern gives. */
-export function download({ href, name }: FileLink): void {
+/**
+ * Download a file under the name that the pattern gives.
+ *
+ * The service's answer has a name too, which browsers prefer for a link to it, but not for its content.
+ */
+async function download({ href, name }: FileLink): Promise<void> {
   const link = document.createElement("a");
-  link.href = href;
   link.download = name;
+  try {
+    const response = await fetch(href);
+    if (!response.ok) {
+      throw new Error(response.statusText);
+    }
+    link.href = URL.createObjectURL(await response.blob());
+  } catch {
+    // Another server than the service may not let the page read it.
+    link.href = href;
+  }
   link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), REVOKED_AFTER_MS);
 }
 
 /** The button of a job's main file. */
 export function DownloadButton({ job, label }: { job: Job; label?: string | undefined }): JSX.Element | null {
   const [file] = filesOf(job);
   return file ? (
-    <button type="button" class="button primary" onClick={() => download(file)}>
+    <button type="button" class="button primary" onClick={() => void download(file)}>
       <DownloadIcon /> {label ?? texts.judge.download}
     </button>
   ) : null;
@@ -57,7 +73,15 @@ export function Downloads({ job }: { job: Job }): JSX.Element {
         <ul class="files">
           {files.map((file) => (
             <li key={file.label} class="row spread">
-              <a class="row file" href={file.href} download={file.name}>
+              <a
+                class="row file"
+                href={file.href}
+                download={file.name}
+                onClick={(event) => {
+                  event.preventDefault();
+                  void download(file);
+                }}
+              >
                 <DownloadIcon /> {file.label}
               </a>
               <span class="hint">{file.format}</span>
