@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, Request, expect, sync_playwright
 
 from cli.demo import draw_pair
 from tests.servers import free_port, running, wait_until
@@ -165,3 +165,9 @@ def axe_violations(page: Page) -> list[str]:
         for found in response["violations"]
         for node in found["nodes"]
     ]
+
+
+def bring(page: Page, picture: Path | FilePayload, driver: Path) -> None:
+    """Give the picture and the driving file."""
+    page.get_by_label("Picture", exact=True).set_input_files(picture)
+    page.get_by_label("Driving video", exact=True).set_input_files(driver)

@@ -1,0 +1,87 @@
+"""Files are brought: refusals beside their field, names as text, and the whole path by keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.studio.conftest import OpenPage, axe_violations, bring
+
+pytestmark = pytest.mark.long
+
+
+def test_refused_picture_is_explained_beside_its_field(page: Page, pair: Path) -> None:
+    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    bring(page, broken, pair / "driving.mp4")
+    page.get_by_role("button", name="Animate", exact=True).click()
+    inputs = page.get_by_role("region", name="Inputs")
+    expect(inputs.get_by_role("alert")).to_contain_text("Use another picture")
+    expect(inputs.get_by_text("broken.png")).to_be_visible()
+    bring(page, pair / "source.png", pair / "driving.mp4")
+    expect(inputs.get_by_role("alert")).to_have_count(0)
+
+
+def test_file_of_another_kind_is_named(page: Page) -> None:
+    transfer = page.evaluate_handle(
+        "() => { const data = new DataTransfer(); data.items.add(new File(['a'], 'notes.txt')); return data; }"
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    expect(page.get_by_role("alert")).to_contain_text("“notes.txt” is neither a picture")
+
+
+def test_address_without_a_scheme_is_refused_at_once(page: Page) -> None:
+    page.get_by_role("button", name="Address of the character").click()
+    field = page.get_by_label("Web address of the character")
+    field.fill("example.com/a.png")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("starts with https://")
+
+
+def test_name_with_markup_is_text(page: Page, pair: Path) -> None:
+    name = "<script>document.title='x'</script><img src=x onerror=alert(1)>.png"
+    picture = {"name": name, "mimeType": "image/png", "buffer": (pair / "source.png").read_bytes()}
+    bring(page, picture, pair / "driving.mp4")
+    expect(page.get_by_text(name)).to_be_visible()
+    expect(page).to_have_title("Studio")
+
+
+def test_whole_path_by_keyboard(page: Page) -> None:
+    press_until(page, "Tab", "Dance")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Jumping jacks")).to_be_checked()
+    press_until(page, "Tab", "Small puppet with a cap")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Result")).to_be_visible()
+    press_until(page, "Tab", "Seed")
+    page.keyboard.type("7")
+    press_until(page, "Tab", "Animate")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Result").get_by_text("seed 7")).to_be_visible()
+
+
+def press_until(page: Page, key: str, name: str) -> None:
+    """Press a key until the element with this label or text has the focus."""
+    named = "el => (el.labels?.[0] ?? el).textContent.trim()"
+    for _ in range(100):
+        page.keyboard.press(key)
+        if page.locator(":focus").count() and page.locator(":focus").evaluate(named) == name:
+            return
+    raise AssertionError(f"{name} never got the focus")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_views_have_no_axe_violation(
+    open_page: OpenPage, pair: Path, scheme: str, width: int
+) -> None:
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    expect(page.get_by_role("button", name="Tall puppet")).to_be_visible()
+    assert axe_violations(page) == []
+    bring(page, pair / "source.png", pair / "driving.mp4")
+    page.get_by_text("More settings").click()
+    page.get_by_text("My settings").click()
+    expect(page.get_by_role("button", name="Animate", exact=True)).to_be_enabled()
+    assert axe_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
