@@ -25,7 +25,11 @@ def test_refused_picture_is_explained_beside_its_field(page: Page, pair: Path) -
 
 def test_file_of_another_kind_is_named(page: Page) -> None:
     transfer = page.evaluate_handle(
-        "() => { const data = new DataTransfer(); data.items.add(new File(['a'], 'notes.txt')); return data; }"
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["a"], "notes.txt"));
+            return data;
+        }"""
     )
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
     expect(page.get_by_role("alert")).to_contain_text("“notes.txt” is neither a picture")

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.processes import processes_of
+from tests.cli.conftest import processes_of
 from tests.studio.conftest import OpenPage, Studio, bring, studio_running
 
 pytestmark = pytest.mark.long
@@ -49,8 +49,8 @@ def test_job_goes_on_through_a_reload_and_stops_on_cancel(page: Page, pair: Path
 
 def test_cancel_says_stopping_before_the_service_has_answered(page: Page, pair: Path) -> None:
     animate(page, pair)
-    held = []
-    page.route("**/cancel", held.append)
+    held: list[Route] = []
+    page.route("**/cancel", lambda route: held.append(route))
     page.get_by_role("button", name="Cancel").click()
     expect(progress(page).get_by_text("Stopping …")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_be_disabled()
@@ -64,10 +64,12 @@ def test_job_outlives_its_gateway_and_a_revoked_key_asks_for_another(
     with studio_running(tmp_path) as studio:
         key = keys(studio, "create", "designer")
         page = open_page(url=studio.url)
-        page.get_by_label("Key").fill(key)
+        page.get_by_label("Key", exact=True).fill(key)
         page.get_by_role("button", name="Sign in").click()
         animate(page, pair)
-        [gateway] = [pid for pid, line in processes_of(studio.data).items() if "gateway" in line]
+        [gateway] = [
+            pid for pid, line in processes_of(studio.data).items() if "gateway --fd" in line
+        ]
         os.kill(gateway, signal.SIGKILL)
         expect(progress(page).get_by_text("Connection lost.")).to_be_visible()
         expect(progress(page).get_by_text("Connection lost.")).to_have_count(0)
@@ -75,7 +77,7 @@ def test_job_outlives_its_gateway_and_a_revoked_key_asks_for_another(
         [key_id] = re.findall(r"^\w+", keys(studio, "list"))
         keys(studio, "revoke", key_id)
         page.reload()
-        expect(page.get_by_label("Key")).to_be_visible()
+        expect(page.get_by_label("Key", exact=True)).to_be_visible()
 
 
 def test_job_outlives_a_restart_of_the_whole_service(

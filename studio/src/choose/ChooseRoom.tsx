@@ -10,7 +10,6 @@ import { ParameterField } from "./ParameterField.tsx";
 import { sortParameters, type Parameter } from "./parameters.ts";
 import { PresetField } from "./PresetField.tsx";
 import { settings } from "./settings.ts";
-import { SubmitBar } from "./SubmitBar.tsx";
 import "./choose.css";
 
 const isOpen = setting("more", false, (value): value is boolean => typeof value === "boolean");
@@ -54,7 +53,6 @@ export function ChooseRoom({ bench }: { bench: Workbench }): JSX.Element {
           <RefreshIcon /> {texts.choose.resetAll}
         </button>
       ) : null}
-      <SubmitBar bench={bench} />
     </section>
   );
 }

@@ -9,7 +9,7 @@ export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
   const isReady = source.kind === "inputs" || source.kind === "job";
   const isBusy = bench.run.value.kind === "submitting";
   return (
-    <div class="submit-bar">
+    <div class="panel submit-bar">
       <p class="hint" id="submit-hint" role="status">
         {source.kind === "missing" ? texts.choose.needs[source.inputs] : null}
         {source.kind === "sending" ? texts.choose.stillSending : null}

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { BringRoom, Examples } from "../bring/index.ts";
-import { ChooseRoom } from "../choose/index.ts";
+import { ChooseRoom, SubmitBar } from "../choose/index.ts";
 import { useJobParams } from "../choose/settings.ts";
 import { ResultView } from "../judge/index.ts";
 import { PosesStep } from "../poses/index.ts";
@@ -15,8 +15,11 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
   return (
     <div class="workbench">
       <div class="side">
-        <BringRoom bench={bench} />
-        <ChooseRoom bench={bench} />
+        <div class="side-rooms">
+          <BringRoom bench={bench} />
+          <ChooseRoom bench={bench} />
+        </div>
+        <SubmitBar bench={bench} />
       </div>
       <div class="stage">
         {isEmpty ? <Examples bench={bench} /> : null}
