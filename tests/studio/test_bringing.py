@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.studio.conftest import OpenPage, axe_violations, bring
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.long
 
 
 def test_refused_picture_is_explained_beside_its_field(page: Page, pair: Path) -> None:
-    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    broken = png("broken.png", b"no picture")
     bring(page, broken, pair / "driving.mp4")
     page.get_by_role("button", name="Animate", exact=True).click()
     inputs = page.get_by_role("region", name="Inputs")
@@ -45,8 +45,7 @@ def test_address_without_a_scheme_is_refused_at_once(page: Page) -> None:
 
 def test_name_with_markup_is_text(page: Page, pair: Path) -> None:
     name = "<script>document.title='x'</script><img src=x onerror=alert(1)>.png"
-    picture = {"name": name, "mimeType": "image/png", "buffer": (pair / "source.png").read_bytes()}
-    bring(page, picture, pair / "driving.mp4")
+    bring(page, png(name, (pair / "source.png").read_bytes()), pair / "driving.mp4")
     expect(page.get_by_text(name)).to_be_visible()
     expect(page).to_have_title("Studio")
 
@@ -63,6 +62,11 @@ def test_whole_path_by_keyboard(page: Page) -> None:
     press_until(page, "Tab", "Animate")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Result").get_by_text("seed 7")).to_be_visible()
+
+
+def png(name: str, content: bytes) -> FilePayload:
+    """Return a file that the browser takes for a PNG."""
+    return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
 def press_until(page: Page, key: str, name: str) -> None:
