@@ -47,7 +47,7 @@ def driver_frames(studio: Studio, jobs: list[dict[str, Any]]) -> list[np.ndarray
     """The driver's cell in each frame of the first review."""
     content = httpx.get(f"{studio.url}{jobs[0]['links']['review']}", follow_redirects=True).content
     cell = jobs[0]["review"]["cells"]["driver"]
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     rows = slice(cell["y"], cell["y"] + cell["height"])
     columns = slice(cell["x"], cell["x"] + cell["width"])
