@@ -50,6 +50,7 @@ def extract(
     from media.poses.pose_file import write_pose_file
     from tcan_core.conditioning.cleaning.clean import clean_poses
     from tcan_core.conditioning.detectors import build_detector
+    from tcan_core.errors import NoPersonError
     from tcan_core.pipelines.detect_people import detect_people
 
     check_output("--out", out, "json")
@@ -57,14 +58,18 @@ def extract(
     people, fps, warnings = detect_people(video, detector=detector)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
-    write_pose_file(out, people, fps=float(fps))
     frames_with_people = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
+    if not frames_with_people:
+        raise NoPersonError(
+            f"{video.name}: no person was found in any of the {len(people)} frames"
+            f" (detector {name})"
+        )
+    write_pose_file(out, people, fps=float(fps))
     typer.echo(
         f"{out}: {len(people)} frames at {float(fps):g} fps, people in {frames_with_people} of them"
         f" (detector {name})"
     )
-    if frames_with_people:
-        _print_quality(clean_poses(people, fps=float(fps)).report)
+    _print_quality(clean_poses(people, fps=float(fps)).report)
 
 
 def _print_quality(report: CleaningReport) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from media.video_writer import VideoWriter
 from tests import samples
 from tests.cli.conftest import Tcan
 from tests.media.poses.cases import CANVAS, CASES, FOLDER, PIXELS, Case, image
@@ -83,6 +85,16 @@ def test_refusals_say_what_is_allowed(
     out = tmp_path / "x.mp4"
     refused = tcan("poses", "draw", str(tmp_path / "poses.json"), "--out", str(out), *words)
     assert refused.code == 2 and message in refused.err
+    assert not out.exists()
+
+
+def test_video_without_a_person_gives_no_pose_file(tcan: Tcan, tmp_path: Path) -> None:
+    video, out = tmp_path / "black.mp4", tmp_path / "poses.json"
+    with VideoWriter(video, 8, (64, 64)) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    done = tcan("poses", "extract", str(video), "--out", str(out), "--detector", "puppet")
+    assert done.code == 2
+    assert "black.mp4: no person was found in any of the 1 frames (detector puppet)" in done.err
     assert not out.exists()
 
 
