@@ -1,6 +1,7 @@
 """Parse and validate pose files; numpy is not needed.
 
-A pose file is an array of frames, or `{"fps": F, "frames": [...]}`, or one frame. A frame is
+A pose file is an array of frames, or `{"fps": F, "frames": [...]}`, or one frame. An object with
+`"cleaned": true` has poses that are used as they are. A frame is
 
     {"people": [{"pose_keypoints_2d": [x, y, c, ... 18 joints],
                  "hand_left_keypoints_2d": [...] or null, "hand_right_keypoints_2d": ...,
@@ -103,6 +104,7 @@ class PoseDocument(Generic[P]):
         fps: frames per second, or None when the file does not declare it.
         warnings: what was left out, changed or assumed; sentences for the user.
         has_person: whether a joint of a body was detected in any frame.
+        is_cleaned: whether the file says that its poses are to be used as they are.
     """
 
     frames: list[list[P]]
@@ -110,6 +112,7 @@ class PoseDocument(Generic[P]):
     fps: float | None = None
     warnings: list[str] = field(default_factory=list)
     has_person: bool = True
+    is_cleaned: bool = False
 
     def no_person_message(self, name: str) -> str:
         """Return why a file without a person cannot be used; `name` is the file's."""
@@ -158,7 +161,7 @@ def parse_pose_file(
     limits.check_canvas(name, *canvas)
     has_person = any(person.is_detected for people in frames for person in people)
     fps = options.fps or raw.fps
-    return PoseDocument(frames, canvas, fps, notes.sentences(), has_person)
+    return PoseDocument(frames, canvas, fps, notes.sentences(), has_person, raw.is_cleaned)
 
 
 class PoseSummary(NamedTuple):
@@ -232,6 +235,7 @@ def _raw(name: str, files: bytes | Files, limits: PoseFileLimits) -> RawFrames:
         next((document.fps for document in documents if document.fps), None),
         documents[0].canvas,
         documents[0].is_coco,
+        all(document.is_cleaned for document in documents),
     )
 
 

@@ -44,22 +44,25 @@ class RawFrames:
         fps: frames per second, or None.
         canvas: canvas of the whole document as the file has it, or None.
         is_coco: whether the format says that 17 joints are COCO's.
+        is_cleaned: whether the file says that its poses are to be used as they are.
     """
 
     frames: list[Any]
     fps: float | None = None
     canvas: Any = None
     is_coco: bool = False
+    is_cleaned: bool = False
 
 
 def raw_frames(name: str, document: Any) -> RawFrames:
     """Find the frames in a JSON document. Raises PoseFileError."""
-    fps, canvas, described, is_coco = None, None, None, False
+    fps, canvas, described, is_coco, is_cleaned = None, None, None, False, False
     for _ in range(MAX_WRAPPERS):
         if not isinstance(document, dict):
             break
         keys = {squashed(key): key for key in document}
         fps = fps if fps is not None else _declared_fps(document)
+        is_cleaned = is_cleaned or document.get("cleaned") is True
         described = described or _described_canvas(document)
         if any(key in keys for key in _PEOPLE) and "frames" not in keys or has_body(document):
             document = [document]
@@ -75,8 +78,8 @@ def raw_frames(name: str, document: Any) -> RawFrames:
     rate = _checked_fps(name, fps)
     canvas = canvas or _canvas_of_all(document, described)
     if document and all(_is_result(entry) for entry in document):
-        return RawFrames(_by_image(document), rate, canvas, is_coco=True)
-    return RawFrames(document, rate, canvas, is_coco)
+        return RawFrames(_by_image(document), rate, canvas, True, is_cleaned)
+    return RawFrames(document, rate, canvas, is_coco, is_cleaned)
 
 
 def people_of(frame: Any, where: str) -> list[Any]:

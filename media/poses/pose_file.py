@@ -58,7 +58,12 @@ def read_poses(
     document = parse_pose_file(name, files, options, limits, image_size)
     frames = [[_pose(person, document.canvas) for person in people] for people in document.frames]
     return PoseDocument(
-        frames, document.canvas, document.fps, document.warnings, document.has_person
+        frames,
+        document.canvas,
+        document.fps,
+        document.warnings,
+        document.has_person,
+        document.is_cleaned,
     )
 
 
@@ -68,6 +73,7 @@ def write_pose_file(
     fps: float | None = None,
     *,
     canvas: tuple[int, int] | None = None,
+    is_cleaned: bool = False,
 ) -> None:
     """Write a pose file atomically.
 
@@ -76,8 +82,9 @@ def write_pose_file(
     Args:
         path: pose file.
         frames: the people of each frame, all on one canvas.
-        fps: frames per second; without it the file is an array.
+        fps: frames per second; a file with neither it nor `is_cleaned` is an array.
         canvas: (height, width); required only when no frame has a person.
+        is_cleaned: whether the file says that its poses are to be used as they are.
 
     Raises:
         ParameterError: there are no frames, there is no canvas, or canvases differ.
@@ -86,7 +93,8 @@ def write_pose_file(
     path = Path(path)
     canvas = _common_canvas(frames, canvas)
     content = [_frame(people, canvas) for people in frames]
-    document = content if fps is None else {"fps": float(fps), "frames": content}
+    head = ({"cleaned": True} if is_cleaned else {}) | ({} if fps is None else {"fps": float(fps)})
+    document = head | {"frames": content} if head else content
     try:
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")

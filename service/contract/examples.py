@@ -97,6 +97,7 @@ MANIFEST: dict[str, Any] = {
     "warnings": [],
 }
 KEYPOINTS: dict[str, Any] = {
+    "cleaned": True,
     "fps": 25.0,
     "frames": [{"people": [], "canvas_width": 512, "canvas_height": 512}],
 }

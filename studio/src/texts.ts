@@ -252,7 +252,7 @@ export const texts = {
 
     fit: "Fitted to the picture",
     fitVideo: "Poses fitted to the picture",
-    fitOld: "This shows the poses before your last changes. Preview them again.",
+    fitOld: "This was made before your last changes of poses or settings. Preview them again.",
     noFit: "Preview the poses to see them move over the picture.",
     noWarnings: "No warnings.",
     warnings: "Warnings",

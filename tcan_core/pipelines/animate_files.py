@@ -200,6 +200,8 @@ def find_poses(
 ) -> FoundPoses:
     """Read a driving file, detect people in it, and clean the poses of one of them.
 
+    Poses of a pose file that says that they were cleaned are used as they are.
+
     Args:
         driving_path, progress, media, trim, pose_options: as in `prepare`.
         image_size: (height, width) of the image, for pose files without a canvas.
@@ -210,12 +212,14 @@ def find_poses(
         MediaError, PoseFileError: the driving file cannot be used.
         NoPersonError: no person was found in any frame.
     """
+    cleaning = cleaning or CleaningSettings()
     if is_pose_file(driving_path):
         file = _read_driving_poses(driving_path, media, pose_options, image_size)
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
         trim = trim or Trim()
         trim.check(driving_path.name, len(file.frames), fps)
         people, warnings = file.frames[trim.frames(fps)], file.warnings
+        cleaning = cleaning.for_cleaned() if file.is_cleaned else cleaning
     else:
         people, fps, warnings = detect_people(
             driving_path, limits, detector, progress, media, trim, keep

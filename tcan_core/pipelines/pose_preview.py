@@ -133,7 +133,8 @@ def preview_poses(
         )  # fmt: skip
     preview.files |= {"pose": folder / "pose.mp4", "keypoints": folder / "keypoints.json"}
     write_poses(preview.files["pose"], found.poses, found.fps)
-    write_pose_file(preview.files["keypoints"], [[p] for p in found.poses], float(found.fps))
+    frames = [[pose] for pose in found.poses]
+    write_pose_file(preview.files["keypoints"], frames, float(found.fps), is_cleaned=True)
     preview.warnings += found.warnings
     preview.quality = found.quality
     placed = None if source is None else _place(preview, source, found, settings)

@@ -10,7 +10,7 @@ import { PictureEditor } from "./edit/PictureEditor.tsx";
 import { FitPreview } from "./fit/FitPreview.tsx";
 import type { PosesStepProps } from "./index.ts";
 import { createRoom, type Room } from "./room.ts";
-import { isFitCurrent, type Edits, type Run, type Work } from "./state.ts";
+import type { Edits, Run, Work } from "./state.ts";
 
 /** The region "Poses": what is found, to be mended, and how it fits the picture. */
 export function PosesStep(props: PosesStepProps): JSX.Element {
@@ -46,7 +46,6 @@ export function PosesStep(props: PosesStepProps): JSX.Element {
 
 function Head({ room, run, work }: { room: Room; run: Run; work: Work | null }): JSX.Element {
   const [past, future] = [work?.history.past.at(-1)?.label ?? null, work?.history.future[0]?.label ?? null];
-  const isDone = work !== null && isFitCurrent(work);
   return (
     <div class="row spread">
       <h2>{texts.poses.region}</h2>
@@ -62,7 +61,7 @@ function Head({ room, run, work }: { room: Room; run: Run; work: Work | null }):
           </>
         )}
         <button
-          class={isDone ? "button" : "button primary"}
+          class={room.isFitCurrent.value ? "button" : "button primary"}
           type="button"
           aria-disabled={run.kind === "running"}
           onClick={() => run.kind !== "running" && void room.preview()}
@@ -135,7 +134,7 @@ function Editors({ room, work, edits, props }: EditorsProps): JSX.Element {
       <div ref={top} class="poses-grid">
         <PictureEditor room={room} edits={edits} picture={picture} />
         <DriverEditor room={room} edits={edits} />
-        <FitPreview work={work} onApprove={room.pass} onBack={back} />
+        <FitPreview work={work} isCurrent={room.isFitCurrent.value} onApprove={room.pass} onBack={back} />
       </div>
     </>
   );

@@ -1,7 +1,6 @@
 /** Previews: a job of the service that finds the poses, and what it found. */
 
 import type { Client, components, Job, JobParams, Output, PosesParams } from "tcan-client";
-import { requestParams } from "../choose/index.ts";
 import { readAnalysis } from "./analysis.ts";
 import type { ApprovedPoses, PosesStepProps } from "./index.ts";
 import { fitted } from "./model/geometry.ts";
@@ -31,11 +30,11 @@ export async function runPreview(
   client: Client,
   { picture, driver, uploads }: Inputs,
   { imagePose, driving, trim, person }: ApprovedPoses,
+  settings: PosesParams,
   onProgress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Job> {
-  const chosen = posesParams(requestParams(), driving !== undefined);
-  const params = { ...chosen, ...(trim && { trim }), ...(person !== undefined && { person }) };
+  const params = { ...settings, ...(trim && { trim }), ...(person !== undefined && { person }) };
   const { id } = await client.poses(driving ?? uploads?.driver ?? driver, {
     image: uploads?.picture ?? picture,
     ...(imagePose && { imagePose }),
@@ -64,7 +63,7 @@ export function posesParams(params: JobParams, isOwnFile: boolean): PosesParams 
 }
 
 /** Return the fit that a preview shows. */
-export function readFit({ links, warnings }: Job): Omit<Fit, "edits"> {
+export function readFit({ links, warnings }: Job): Pick<Fit, "video" | "warnings"> {
   return { video: links.fit ?? null, warnings };
 }
 
@@ -73,7 +72,11 @@ export function readFit({ links, warnings }: Job): Omit<Fit, "edits"> {
  *
  * @throws PoseFileError A pose file of the service cannot be read.
  */
-export async function readPreview(client: Client, job: Job, signal: AbortSignal): Promise<Omit<Found, "person">> {
+export async function readPreview(
+  client: Client,
+  job: Job,
+  signal: AbortSignal,
+): Promise<Omit<Found, "person" | "fit">> {
   const read = async (output: Output) => (await client.output(job.id, output, { signal })).text();
   const [driver, picture, analysis] = await Promise.all([
     read("keypoints").then(readPoseFile),
@@ -81,7 +84,7 @@ export async function readPreview(client: Client, job: Job, signal: AbortSignal)
     read("analysis").then((text) => JSON.parse(text) as Schemas["Analysis"]),
   ]);
   const film = job.links.review && job.review ? filmOf(job.links.review, job.review, driver.canvas) : null;
-  return { driver, picture, analysis: readAnalysis(analysis), film, fit: readFit(job) };
+  return { driver, picture, analysis: readAnalysis(analysis), film };
 }
 
 /** Return where the driver's frames are in the review: its cell without the bars beside them. */

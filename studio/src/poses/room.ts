@@ -2,6 +2,7 @@
 
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { describeError, describeJobError, noteRefusal, type Trouble } from "../api/index.ts";
+import { requestParams } from "../choose/index.ts";
 import { texts } from "../texts.ts";
 import type { Change, PersonEditor } from "./edit/personEditor.ts";
 import { approvedPoses } from "./inputs.ts";
@@ -10,13 +11,15 @@ import { NO_PERSON, personAt, withPerson, type Place, type PoseDocument } from "
 import { shownState } from "./model/history.ts";
 import { addKeyframe } from "./model/keyframes.ts";
 import type { Trim } from "./model/trim.ts";
-import { PreviewEndedError, readFit, readPreview, runPreview } from "./preview.ts";
-import { reducePoses, START, type Edits, type FoundPerson, type PosesEvent, type PosesState } from "./state.ts";
+import { PreviewEndedError, posesParams, readFit, readPreview, runPreview } from "./preview.ts";
+import { isEdited, isFitCurrent, reducePoses, START, type Edits, type FoundPerson, type PosesEvent, type PosesState } from "./state.ts";
 
 export interface Room {
   readonly state: ReadonlySignal<PosesState>;
   /** The poses that are shown, with a drag that goes on. */
   readonly edits: ReadonlySignal<Edits | null>;
+  /** Whether the preview of the fit shows the poses and the settings as they are now. */
+  readonly isFitCurrent: ReadonlySignal<boolean>;
   /** What has just happened, for those who do not see it. */
   readonly spoken: ReadonlySignal<string>;
   readonly say: (text: string) => void;
@@ -44,6 +47,8 @@ export function createRoom(props: PosesStepProps): Room {
   const spoken = signal("");
   const edits = computed(() => state.value.work && shownState(state.value.work.history));
   const settled = computed(() => state.value.work?.history.present ?? null);
+  const params = computed(() => posesParams(requestParams(), settled.value !== null && isEdited(settled.value.driver)));
+  const isCurrent = computed(() => state.value.work !== null && isFitCurrent(state.value.work, params.value));
   let running = new AbortController();
 
   const dispatch = (event: PosesEvent) => {
@@ -82,14 +87,17 @@ export function createRoom(props: PosesStepProps): Room {
     run(async (stopped) => {
       const picture = settled.value && approvedPoses(settled.value).imagePose;
       const asked = { ...(picture && { imagePose: picture }), ...(person !== null && { person }) };
-      const job = await runPreview(client, props, asked, report, stopped);
-      return { kind: "detected", found: { ...(await readPreview(client, job, stopped)), person }, label };
+      const settings = posesParams(requestParams(), false);
+      const job = await runPreview(client, props, asked, settings, report, stopped);
+      const found = await readPreview(client, job, stopped);
+      return { kind: "detected", found: { ...found, person, fit: { ...readFit(job), params: settings } }, label };
     });
 
   const fit = (now: Edits) =>
     run(async (stopped) => {
-      const job = await runPreview(client, props, approvedPoses(now), report, stopped);
-      return { kind: "fitted", fit: { ...readFit(job), edits: now } };
+      const settings = params.value;
+      const job = await runPreview(client, props, approvedPoses(now), settings, report, stopped);
+      return { kind: "fitted", fit: { ...readFit(job), edits: now, params: settings } };
     });
 
   const change = (apply: (edits: Edits) => Edits, use: (edits: Edits) => PosesEvent) => {
@@ -107,6 +115,7 @@ export function createRoom(props: PosesStepProps): Room {
   return {
     state,
     edits,
+    isFitCurrent: isCurrent,
     spoken,
     say,
     preview: () => (settled.value === null ? detect(null, texts.poses.preview) : fit(settled.value)),

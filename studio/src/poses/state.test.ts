@@ -15,7 +15,7 @@ function found(person: number | null = null): Found {
     analysis: { fps: 10, confidence: [1, 1, 1, 1], repaired: new Map(), outside: [], people: [] },
     person,
     film: null,
-    fit: { video: "/jobs/a/fit", warnings: [] },
+    fit: { video: "/jobs/a/fit", warnings: [], params: {} },
   };
 }
 
@@ -78,11 +78,16 @@ test("another person is one step that keeps the picture's pose and the trim", ()
 });
 
 test("the fit is current until an edit, and again when that is undone", () => {
-  const isCurrent = ({ work }: PosesState) => work !== null && isFitCurrent(work);
+  const isCurrent = ({ work }: PosesState) => work !== null && isFitCurrent(work, {});
   const changed = after(DETECTED, PICTURE);
   expect([after(DETECTED), changed, reducePoses(changed, { kind: "undone" })].map(isCurrent)).toEqual([true, false, true]);
-  const fit = { edits: present(changed), video: "/jobs/b/fit", warnings: [] };
+  const fit = { edits: present(changed), video: "/jobs/b/fit", warnings: [], params: {} };
   expect(isCurrent(reducePoses(changed, { kind: "fitted", fit }))).toBe(true);
+});
+
+test("the fit is old when a setting of poses is another", () => {
+  const { work } = after(DETECTED);
+  expect(work && isFitCurrent(work, { retarget: false })).toBe(false);
 });
 
 test("a preview that fails leaves what was found before", () => {

@@ -1,5 +1,6 @@
 /** The state of the step "Poses": what was detected, what was edited, and the preview of the fit. Pure. */
 
+import type { PosesParams } from "tcan-client";
 import type { Trouble } from "../api/index.ts";
 import type { PoseDocument } from "./model/document.ts";
 import { cancelDraft, commit, draftState, dropDraft, redo, startHistory, undo, type History } from "./model/history.ts";
@@ -67,6 +68,8 @@ export interface Edits {
 export interface Fit {
   /** The edits that it shows. */
   readonly edits: Edits;
+  /** The settings that it was made with. */
+  readonly params: PosesParams;
   /** Address of the video; null where the service made none. */
   readonly video: string | null;
   readonly warnings: readonly string[];
@@ -176,7 +179,7 @@ export function isEdited({ detected, edited }: Poses): boolean {
   return detected !== edited;
 }
 
-/** Return whether the preview of the fit shows the poses as they are now. */
-export function isFitCurrent({ history, fit }: Work): boolean {
-  return fit.edits === history.present;
+/** Return whether the preview of the fit shows the poses as they are now, with these settings. */
+export function isFitCurrent({ history, fit }: Work, params: PosesParams): boolean {
+  return fit.edits === history.present && JSON.stringify(fit.params) === JSON.stringify(params);
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tcan_core.conditioning.cleaning.person import PersonChoice
 from tcan_core.errors import ParameterError
@@ -53,6 +53,18 @@ class CleaningSettings:
         _require(self.max_speed > 0, "max_speed", self.max_speed, "above 0")
         fits = 0 <= self.smooth_order < SMOOTHED_FRAMES
         _require(fits, "smooth_order", self.smooth_order, f"0 to {SMOOTHED_FRAMES - 1}")
+
+    def for_cleaned(self) -> CleaningSettings:
+        """Return the settings for poses that are used as they are; only `person` still counts."""
+        return replace(
+            self,
+            choose_person=self.person is not None,
+            reject_jumps=False,
+            fill_gaps=False,
+            smooth=False,
+            min_confidence=0.0,
+            min_shown_s=0.0,
+        )
 
     def max_gap(self, fps: float) -> int:
         """Return the longest gap that is filled, in frames."""

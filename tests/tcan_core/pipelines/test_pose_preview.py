@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from media.image import write_png
+from media.poses.joints import Joint
 from media.poses.pose_file import read_pose_file, write_pose_file
 from media.trim import Trim
 from media.video_reader import read_video
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
+from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.errors import NoPersonError
+from tcan_core.pipelines.animate_files import prepare
 from tcan_core.pipelines.fitting import on_canvas
 from tcan_core.pipelines.pose_preview import PreviewSettings, preview_poses
 from tcan_core.puppets.motion import FPS
@@ -90,6 +94,38 @@ def test_analysis_names_repairs_and_people(pair: Path, tmp_path: Path) -> None:
     assert [left["share"], right["share"]] == pytest.approx([20 / len(frames), 1.0])
     assert left["box"][2] < right["box"][2] and right["color"] is None
     assert any("2 people" in warning for warning in analysis["warnings"])
+
+
+def test_corrected_poses_are_used_as_they_are(pair: Path, tmp_path: Path) -> None:
+    """A wrist is moved in one frame and removed in three, in the JSON of the preview."""
+    preview = preview_poses(tmp_path, pair / "driving_pose.json", settings=PLAIN)
+    document = json.loads(preview.files["keypoints"].read_text())
+    bodies = [frame["people"][0]["pose_keypoints_2d"] for frame in document["frames"]]
+    wrist = slice(3 * Joint.LEFT_WRIST, 3 * Joint.LEFT_WRIST + 3)
+    bodies[1][wrist] = [1.0, 1.0, 0.05]
+    for body in bodies[4:7]:
+        body[wrist] = [0.0, 0.0, 0.0]
+    corrected, unmarked = tmp_path / "corrected.json", tmp_path / "unmarked.json"
+    corrected.write_text(json.dumps(document))
+    unmarked.write_text(json.dumps(document | {"cleaned": False}))
+
+    prepared = prepare(pair / "source.png", corrected, detector=DETECTOR)
+    for pose, body in zip(prepared.poses, bodies, strict=True):
+        own = np.column_stack([pose.keypoints, pose.confidence])
+        np.testing.assert_array_equal(own, np.reshape(body, (-1, 3)))
+    assert prepared.source_pose is not None
+    placed = retarget_poses(prepared.source_pose, prepared.poses)
+    seen = [bool(pose.detected[Joint.LEFT_WRIST]) for pose in placed]
+    assert seen == [frame not in (4, 5, 6) for frame in range(FRAMES)]
+
+    settings = PreviewSettings(DETECTOR)
+    again = preview_poses(tmp_path, corrected, pair / "source.png", settings=settings)
+    assert json.loads(again.files["keypoints"].read_text()) == document
+    cleaned = prepare(pair / "source.png", unmarked, detector=DETECTOR).poses
+    assert all(pose.detected[Joint.LEFT_WRIST] for pose in cleaned)
+    assert cleaned[1].keypoints[Joint.LEFT_WRIST] == pytest.approx(
+        np.array(bodies[0][wrist][:2]), abs=SIZE / 4
+    )
 
 
 def test_check_stops_a_preview(pair: Path, tmp_path: Path) -> None:

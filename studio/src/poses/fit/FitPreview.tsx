@@ -2,18 +2,20 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { CheckIcon, WarningIcon } from "../../icons.tsx";
 import { texts } from "../../texts.ts";
-import { isFitCurrent, type Edits, type Work } from "../state.ts";
+import type { Edits, Work } from "../state.ts";
 
 interface FitPreviewProps {
   work: Work;
+  /** Whether it shows the poses and the settings as they are now. */
+  isCurrent: boolean;
   onApprove: () => void;
   onBack: () => void;
 }
 
 /** The skeletons in the picture's proportions, moving over the picture, to approve or to go back. */
-export function FitPreview({ work, onApprove, onBack }: FitPreviewProps): JSX.Element {
+export function FitPreview({ work, isCurrent, onApprove, onBack }: FitPreviewProps): JSX.Element {
   const approved = useSignal<Edits | null>(null);
-  const [isCurrent, { video, warnings }] = [isFitCurrent(work), work.fit];
+  const { video, warnings } = work.fit;
   const isApproved = approved.value === work.history.present;
   const words = texts.poses;
   const hasMotion = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -17,6 +17,11 @@ test("what is written is read as it was", () => {
   }));
 });
 
+test("a motion is marked as cleaned, so that the service leaves it as it is", () => {
+  const motion = { ...documentOf(standing(), standing(1)), fps: 10 };
+  expect(JSON.parse(writePoseFile(motion))).toMatchObject({ cleaned: true, fps: 10 });
+});
+
 test("a hidden joint is written as missing", () => {
   const hidden = hideJoints(standing(), [{ part: "body", index: 4 }]);
   const [people] = readPoseFile(writePoseFile(documentOf(hidden))).frames;

@@ -40,7 +40,11 @@ export function readPoseFile(text: string): PoseDocument {
   };
 }
 
-/** Return the text of a pose file. Missing and hidden joints are written as zeros. */
+/**
+ * Return the text of a pose file, whose motion the service uses as it is.
+ *
+ * Missing and hidden joints are written as zeros.
+ */
 export function writePoseFile({ canvas: { width, height }, fps, frames }: PoseDocument): string {
   const content = frames.map((people) => ({
     people: people.map((person) =>
@@ -49,7 +53,7 @@ export function writePoseFile({ canvas: { width, height }, fps, frames }: PoseDo
     canvas_width: width,
     canvas_height: height,
   }));
-  return JSON.stringify(fps === null ? content : { fps, frames: content });
+  return JSON.stringify(fps === null ? content : { cleaned: true, fps, frames: content });
 }
 
 function parsed(text: string): unknown {
