@@ -55,7 +55,7 @@ export function InputField({ name, slot }: Props): JSX.Element {
           {state.kind === "empty" ? (
             <span class="input-empty">{name === "picture" ? <PictureIcon /> : <FilmIcon />}</span>
           ) : (
-            <Thumbnail source={state.source} url={slot.thumbnail.value} />
+            <Thumbnail key={slot.thumbnail.value} source={state.source} url={slot.thumbnail.value} />
           )}
         </label>
         <div class="input-words">

@@ -27,11 +27,10 @@ export function Thumbnail({ source, url }: { source: Source; url: string | null 
     );
   }
   if (source.file.type.startsWith("image/")) {
-    return <img key={url} src={url} alt="" onError={fail} />;
+    return <img src={url} alt="" onError={fail} />;
   }
   return (
     <video
-      key={url}
       src={url}
       muted
       loop
