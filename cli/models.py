@@ -302,8 +302,8 @@ def _announce(files: Mapping[HubFile, Sequence[str]]) -> None:
     if restricted := sorted({one.license for one in files if "non-commercial" in one.license}):
         typer.echo(f"NOT FOR COMMERCIAL USE: {'; '.join(restricted)}", err=True)
     if files:
-        total = _size(sum(size or 0 for size in sizes.values()))
-        at_least = "at least " if None in sizes.values() else ""
+        total = _size(sum(size or 0 for size in sizes.values()) or None)
+        at_least = "at least " if None in sizes.values() and any(sizes.values()) else ""
         typer.echo(f"to download in all: {at_least}{total}", err=True)
 
 

@@ -18,7 +18,7 @@ from tcan_core.models.weights.hub.files import HubFile
 from tcan_core.models.weights.presets import Preset, load_preset
 from tests.tcan_core.foreign import animatediff, kohya, old_diffusers_vae
 
-LARGEST_TENSOR, LCM_RANK = 2560 * 1280 * 3 * 3, 64
+LARGEST_TENSOR, LCM_RANK = 49408 * 768, 64  # the token embedding
 Shapes = dict[str, tuple[int, ...]]
 Numbers = NDArray[np.float16]
 
