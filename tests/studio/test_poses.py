@@ -95,14 +95,14 @@ def test_dragged_wrist_is_where_it_was_dropped_in_the_next_preview(previewed: Pa
     drag(previewed, wrist, 40, 30)
     dropped = position(wrist)
     assert dropped[0] > start[0] and dropped[1] > start[1]
-    expect(previewed.get_by_text("This shows the poses before your last changes")).to_be_visible()
+    expect(previewed.get_by_text("This was made before your last changes")).to_be_visible()
 
     job = preview(previewed)
 
     (person,) = frames_of(output(previewed, job, "image_keypoints"))[0]["people"]
     x, y, confidence = person["pose_keypoints_2d"][3 * Joint.LEFT_WRIST :][:3]
     assert (round(x), round(y), confidence) == (*dropped, 1.0)
-    expect(previewed.get_by_text("This shows the poses before your last changes")).to_have_count(0)
+    expect(previewed.get_by_text("This was made before your last changes")).to_have_count(0)
 
 
 @pytest.mark.long
