@@ -230,7 +230,7 @@ def _bodies() -> Iterator[Row]:
         form = "multipart/form-data; boundary=b"
         yield Row(f"{path}: endless part", _body(path, form, _spaces(head)), big)
         complete_form = head + b"x\r\n--b--\r\n"
-        codes = (*big, "invalid_image", "invalid_request")
+        codes = (*big, "invalid_image", "invalid_video", "invalid_request")
         yield Row(f"{path}: endless epilogue", _body(path, form, _spaces(complete_form)), codes)
         bad = ("malformed_body",)
         yield Row(f"{path}: endless part header", _body(path, form, _spaces(head[:-4])), bad)

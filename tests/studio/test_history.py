@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tcan_client import Client
 from tests.studio.conftest import OpenPage, Studio, axe_violations, studio_running
 
+pytestmark = pytest.mark.long
+
 MANY = 200
 NAME = "<script>alert(1)</script>"
 
@@ -54,7 +56,6 @@ def test_job_is_named_found_and_deleted(open_page: OpenPage, studio: Studio, pai
         assert job_id not in [job.id for job in client.jobs()]
 
 
-@pytest.mark.long
 def test_history_shows_many_jobs(open_page: OpenPage, pair: Path, tmp_path: Path) -> None:
     with studio_running(tmp_path) as service, Client(service.url) as client:
         first = submit(service.url, pair, "first")

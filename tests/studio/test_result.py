@@ -20,6 +20,8 @@ from playwright.sync_api import Page, expect
 from tcan_client import Client
 from tests.studio.conftest import FRAMES, OpenPage, Studio, axe_violations
 
+pytestmark = pytest.mark.long
+
 SEEDS = (1, 2)
 NAME = "<script>alert(1)</script>"
 
@@ -145,7 +147,6 @@ def test_provenance_is_labelled_as_a_claim(open_page: OpenPage, jobs: list[dict[
     assert axe_violations(page) == []
 
 
-@pytest.mark.long
 def test_code_makes_the_job_again(
     open_page: OpenPage, jobs: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     assert (manifest["job"], manifest["preset"]) == (done.id, "paint")
     assert manifest["metadata"] == metadata
     assert (manifest["params"]["seed"], manifest["report"]) == (7, {"frames": 6})
-    assert manifest["model"] == PaintAnimator().describe().model_dump()
+    assert manifest["model"] == PaintAnimator().describe().model_dump(mode="json")
     digests = manifest["inputs"].pop("sha256")
     assert digests["image"] == hashlib.sha256(samples.png()).hexdigest()
     assert set(digests) == {"image", "driving"}

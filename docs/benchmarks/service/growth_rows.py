@@ -19,6 +19,7 @@ from service.contract.job import (
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.review import Review, ReviewCell
 from service.contract.version import CONTRACT
 from service.contract.webhooks import Webhook
 from service.events import hub
@@ -36,6 +37,18 @@ from service.stores.job_store.commands import Command
 from service.stores.job_store.hints import message
 
 LEASE_MS = 3_600_000
+# What an animation leaves.
+OUTPUTS = (Output.RESULT, Output.POSTER, Output.POSE, Output.MANIFEST, Output.REVIEW)
+REVIEW = Review(
+    width=1280,
+    height=1280,
+    fps="30000/1001",
+    frames=300,
+    cells={
+        name: ReviewCell(x=640 * (place % 2), y=640 * (place // 2), width=640, height=640)
+        for place, name in enumerate(("source", "driver", "skeleton", "result"))
+    },
+)
 # Reports of progress of a job that a GPU renders for two minutes.
 REPORTS = 300
 PREVIEWS = 6
@@ -276,9 +289,9 @@ def render(world: World, job_id: str, reports: int) -> None:
     for number in range(1, PREVIEWS + 1):
         key = f"jobs/{job_id}/{record.token}/previews/{number}/preview-{number}.webp"
         world.jobs.run(commands.add_preview(job_id, record.token, key))
-    outputs = {output: f"jobs/{job_id}/2/{output}" for output in Output}
+    outputs = {output: f"jobs/{job_id}/2/{output}" for output in OUTPUTS}
     seconds = {"prepare": 1.0, "encode": 2.5, "denoise": 60.0, "decode": 3.5}
-    world.jobs.run(commands.succeed(job_id, record.token, outputs, [], seconds))
+    world.jobs.run(commands.succeed(job_id, record.token, outputs, [], seconds, REVIEW))
 
 
 ROWS = {

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from service.contract.job import JobRecord
 from service.contract.params import JobParams
 from service.contract.version import without_former_defaults
-from service.stores.job_store.outputs import read_outputs
+from service.stores.job_store.outputs import read_outputs, unpack_review
 
 JSON_FIELDS = (
     *("params", "given", "options", "inputs", "progress", "outputs", "later_outputs", "review"),
@@ -89,6 +89,8 @@ def parse_record(pairs: list[str]) -> JobRecord:
     # A later release may have written it, so unknown fields and outputs are ignored. In requests
     # they are errors.
     fields["outputs"] = read_outputs(fields)
+    if "review" in fields:
+        fields["review"] = unpack_review(fields["review"])
     return JobRecord.model_validate(fields, extra="ignore")
 
 

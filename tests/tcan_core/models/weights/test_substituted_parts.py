@@ -42,7 +42,7 @@ def base_weights(weights: Path, tmp_path: Path) -> Path:
 def test_missing_weights_are_rejected_unless_the_preset_allows_them(
     tiny: Preset, base_weights: Path
 ) -> None:
-    with pytest.raises(WeightsError, match="preset tiny: no weights for reference_unet"):
+    with pytest.raises(WeightsError, match="preset tiny: no weights for lora"):
         load_tcan(tiny, base_weights)
 
 
