@@ -10,7 +10,7 @@ import type { Workbench } from "./workbench.ts";
 /** The view in which a video is made: inputs and settings at the side, everything to see beside them. */
 export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
   const [picture, driver] = [bench.inputs.picture.state.value, bench.inputs.driver.state.value];
-  const isEmpty = picture.kind === "empty" && driver.kind === "empty" && bench.run.value.kind === "none";
+  const hasInputs = picture.kind !== "empty" || driver.kind !== "empty";
   const result = bench.result.value;
   return (
     <div class="workbench">
@@ -21,8 +21,8 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
         </div>
         <SubmitBar bench={bench} />
       </div>
-      <div class="stage">
-        {isEmpty ? <Examples bench={bench} /> : null}
+      <div class={`stage ${hasInputs ? "" : "first"}`}>
+        {!hasInputs && bench.run.value.kind === "none" ? <Examples bench={bench} /> : null}
         {picture.kind === "ready" && driver.kind === "ready" ? (
           <PosesStep
             key={`${picture.input} ${driver.input}`}
