@@ -254,7 +254,7 @@ def _check_keypoints(clips: list[Clip], root: str) -> None:
         ConfigError: no clip has any.
     """
     without = [clip.name for clip in clips if clip.keypoints is None]
-    advice = f"write <clip>/{KEYPOINTS} with `tcan data prepare --format folders` or `tcan poses`"
+    advice = f"write <clip>/{KEYPOINTS} with `tcan poses extract`"
     if len(without) == len(clips):
         raise ConfigError(
             f"{root}: no clip has keypoints, which `pose_augmentation` needs; {advice}, or remove "
