@@ -91,6 +91,7 @@ def main() -> None:
     """Measure every puppet, then all together."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--first", type=int, default=FIRST, help="seed of the first puppet")
     parser.add_argument("--puppets", type=int, default=4)
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--clips", type=int, default=12, help="clips of each fine-tuned puppet")
@@ -105,7 +106,7 @@ def main() -> None:
     mini = AnimatePipeline.from_preset("mini")
     others_before = others(mini)
     totals: dict[str, list[list[float]]] = {"fine-tuned puppets": [[], []], "others": [[], []]}
-    for seed in range(FIRST, FIRST + options.puppets):
+    for seed in range(options.first, options.first + options.puppets):
         folder = options.out / str(seed)
         preset = tuned_preset(folder, seed, options.pictures, options.override)
         tuned = AnimatePipeline.from_preset(preset)
