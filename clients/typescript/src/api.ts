@@ -4667,6 +4667,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "cleaned": true,
                      *       "fps": 25,
                      *       "frames": [
                      *         {
@@ -5081,6 +5082,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "cleaned": true,
                      *       "fps": 25,
                      *       "frames": [
                      *         {
