@@ -11,7 +11,7 @@ from service.contract.job import DrivingKind, JobInputs, JobRecord, Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, Sampler, Trim
 from service.contract.queues import Queue
-from service.contract.review import Review
+from service.contract.review import Review, ReviewCell
 from service.contract.states import JobState
 from service.contract.version import (
     CONTRACT,
@@ -237,7 +237,13 @@ def test_outputs_of_a_record_are_readable_by_earlier_gateways(jobs: JobStore) ->
     record = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000))
     assert record is not None
     outputs = {output: f"jobs/job/1/{output}" for output in Output}
-    layout = Review(width=4, height=2, fps="25/1", frames=1, cells={})
+    layout = Review(
+        width=4,
+        height=2,
+        fps="25/1",
+        frames=1,
+        cells={"driver": ReviewCell(x=0, y=0, width=4, height=2)},
+    )
     jobs.run(commands.succeed("job", record.token, outputs, [], review=layout))
     stored = jobs.redis.hgetall("tcan:job:job")
     assert set(json.loads(stored["outputs"])) == FIRST_OUTPUTS
