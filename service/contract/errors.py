@@ -68,6 +68,7 @@ class ErrorCode(StrEnum):
     JOB_NOT_FOUND = "job_not_found", 404, "Job not found"
     DELIVERY_NOT_FOUND = "delivery_not_found", 404, "Webhook message not found"
     JOB_NOT_ENDED = "job_not_ended", 409, "The job has not ended yet"
+    TOO_MUCH_METADATA = "too_much_metadata", 409, "The job would have too much metadata"
     JOB_ERASED = "job_erased", 410, "The job was erased"
     INPUTS_ERASED = "inputs_erased", 410, "The inputs of the job are no longer stored"
     UPLOAD_NOT_FOUND = "upload_not_found", 404, "Upload not found"

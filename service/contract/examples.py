@@ -171,6 +171,9 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.JOB_NOT_FOUND: f"there is no job {JOB_ID!r}",
     ErrorCode.DELIVERY_NOT_FOUND: f"job {JOB_ID} has no message 2",
     ErrorCode.JOB_NOT_ENDED: "the job is running; cancel it before you erase it",
+    ErrorCode.TOO_MUCH_METADATA: (
+        "metadata: the job would have 17 names, at most 16 are allowed; remove some by null"
+    ),
     ErrorCode.JOB_ERASED: (
         f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key"
     ),
@@ -199,6 +202,7 @@ PATHS: dict[ErrorCode, str] = {
     ErrorCode.JOB_NOT_FOUND: HERE,
     ErrorCode.DELIVERY_NOT_FOUND: f"{HERE}/deliveries/2/redeliver",
     ErrorCode.JOB_NOT_ENDED: HERE,
+    ErrorCode.TOO_MUCH_METADATA: HERE,
     ErrorCode.INPUTS_ERASED: f"{HERE}/retry",
     ErrorCode.RESULT_NOT_READY: RESULT,
     ErrorCode.NO_RESULT: RESULT,

@@ -92,7 +92,9 @@ def write_file(path: Path, shapes: Shapes, numbers: Numbers) -> memoryview:
     Weights of norms are ones, so that signals keep their size. In the format of torch the tensors
     share their numbers: the file has a hundredth of its real size.
     """
-    ones = np.ones(max(prod(shape) for shape in shapes.values() if len(shape) == 1), np.float16)
+    ones = np.ones(
+        max((prod(shape) for shape in shapes.values() if len(shape) == 1), default=0), np.float16
+    )
     chosen = {
         key: (ones if len(shape) == 1 and key.endswith("weight") else numbers)[: prod(shape)]
         for key, shape in shapes.items()

@@ -993,7 +993,7 @@ export interface components {
          * @description Stable error codes; a code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "too_many_connections" | "too_many_streams" | "quota_exceeded" | "consent_required" | "policy_refused" | "head_too_large" | "request_timeout" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_a_puppet" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
+        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "too_many_connections" | "too_many_streams" | "quota_exceeded" | "consent_required" | "policy_refused" | "head_too_large" | "request_timeout" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_a_puppet" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "too_much_metadata" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
         /**
          * Estimate
          * @description Expected work on a job, without the time in queues.
@@ -3659,6 +3659,15 @@ export interface operations {
             };
             /** @description Job not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job would have too much metadata */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -143,7 +143,10 @@ def _listed_caller(caller: Caller, requested: str | None) -> str:
     openapi_extra={"requestBody": CHANGES_BODY},
     responses=MISSING
     | problem_responses(
-        ErrorCode.INVALID_REQUEST, ErrorCode.BODY_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.TOO_MUCH_METADATA,
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ),
 )
 async def change_job(

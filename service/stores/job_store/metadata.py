@@ -17,7 +17,7 @@ RAISED = "METADATA "
 def change_metadata(job_id: str, changes: Mapping[str, str | None]) -> Command[JobSnapshot | None]:
     """Set and remove (None) metadata of a job in any state; returns None if there is no such job.
 
-    Raises RejectedError `invalid_request` with too many names.
+    Raises RejectedError `too_much_metadata` with too many names.
     """
     arguments = {
         "id": job_id,
@@ -34,7 +34,7 @@ def metadata_error(text: str) -> RejectedError | None:
         return None
     names = text.partition(RAISED)[2].split()[0]
     return RejectedError(
-        ErrorCode.INVALID_REQUEST,
+        ErrorCode.TOO_MUCH_METADATA,
         f"metadata: the job would have {names} names, at most {MAX_METADATA} are allowed; "
         f"remove some by null",
     )
