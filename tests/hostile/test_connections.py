@@ -120,11 +120,15 @@ def test_unfinished_forms_of_a_caller_take_half_of_the_memory_for_bodies(service
     service.http.get("/healthz")
     before, files = memory_mib(service), {"driving": ("d", bytes(250_000))}
     with ExitStack() as clients:
-        for _ in range(UNFINISHED_FORMS):
+        is_full = False
+        for number in range(UNFINISHED_FORMS):
             client = clients.enter_context(closing(connect(service)))
             send_as_far_as_read(client, form)
-        wait_until(lambda: service.http.post("/poses", files=files).status_code == 503, "no room")
+            # On a slow machine the first forms are closed before the last ones come.
+            if not is_full and number % 20 == 19:
+                is_full = service.http.post("/poses", files=files).status_code == 503
         growth = memory_mib(service) - before
+    assert is_full
     print(f"\ngrowth with {UNFINISHED_FORMS} unfinished forms: {growth:.1f} MiB")
     assert growth < LARGEST_FORMS_MIB
     wait_until(lambda: service.http.post("/poses", files=files).status_code == 422, "room again")

@@ -52,10 +52,14 @@ class Receiver:
         self.answers.extend((status, values) for status in statuses)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # messages that come at once are not refused
+
+
 @contextmanager
 def receiving(port: int = 0) -> Iterator[Receiver]:
     """Run a receiver on a loopback port, by default a free one."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _handler())
+    server = _Server(("127.0.0.1", port), _handler())
     receiver = Receiver(server.server_address[1])
     receiver.answers_now.set()
     server.receiver = receiver  # type: ignore[attr-defined]
