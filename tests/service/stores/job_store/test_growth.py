@@ -21,7 +21,7 @@ def test_work_does_not_grow_with_what_is_stored(repository: Path) -> None:
         [sys.executable, script, "--list"], capture_output=True, text=True, check=True
     )
     names = ",".join(name for name in listing.stdout.split() if name not in TIMED)
-    options = ("--count", "--rounds=2", "--sizes=60,240", f"--only={names}")
+    options = ("--count", "--rounds=4", "--sizes=60,240", f"--only={names}")
     run = subprocess.run(
         [sys.executable, script, *options],
         capture_output=True,
