@@ -44,6 +44,7 @@ const next: Record<ErrorCode, string> = {
   delivery_not_found: "Reload the page.",
   job_not_ended: "Cancel the job first.",
   job_erased: "Open another job from the history.",
+  too_much_metadata: "Remove names that you no longer need, then try again.",
   inputs_erased: "Choose the files again.",
   upload_not_found: "Choose the file again; an upload is kept for a day.",
   preset_not_served: "Choose a preset that is served now.",
