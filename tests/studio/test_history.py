@@ -44,6 +44,7 @@ def test_job_is_named_found_and_deleted(open_page: OpenPage, studio: Studio, pai
     page.get_by_role("textbox", name="Name", exact=True).fill("harbor 12")
     page.get_by_role("textbox", name="Notes").fill("windy")
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     with Client(studio.url) as client:
         page.get_by_role("searchbox").fill("WINDY")
         expect(page.get_by_role("listitem")).to_have_count(1)

@@ -88,6 +88,7 @@ def output(page: Page, job: str, name: str) -> Any:
     return answer.json()
 
 
+@pytest.mark.long
 def test_dragged_wrist_is_where_it_was_dropped_in_the_next_preview(previewed: Page) -> None:
     editor = picture_editor(previewed)
     wrist = joint(editor)
