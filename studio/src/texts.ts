@@ -360,8 +360,7 @@ export const texts = {
     lastFrame: "The last preview before it ended",
     warnings: "Warnings",
     title: (percent: number, name: string) => `${percent} % · ${name}`,
-    titleDone: (name: string) => `Ready · ${name}`,
-    titleFailed: (name: string) => `Failed · ${name}`,
+    titleEnded: (end: string, name: string) => `${end} · ${name}`,
     close: "Close",
   },
   judge: {

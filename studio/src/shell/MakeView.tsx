@@ -4,12 +4,14 @@ import { ChooseRoom, SubmitBar } from "../choose/index.ts";
 import { useJobParams } from "../choose/settings.ts";
 import { ResultView } from "../judge/index.ts";
 import { PosesStep } from "../poses/index.ts";
+import { texts } from "../texts.ts";
 import { WatchRoom } from "../watch/index.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** The view in which a video is made: inputs and settings at the side, everything to see beside them. */
 export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
   const [picture, driver] = [bench.inputs.picture.state.value, bench.inputs.driver.state.value];
+  const source = bench.source();
   const hasInputs = picture.kind !== "empty" || driver.kind !== "empty";
   const result = bench.result.value;
   return (
@@ -35,6 +37,9 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
             client={bench.client}
             onApproved={(poses) => (bench.poses.value = poses)}
           />
+        ) : null}
+        {hasInputs && source.kind === "missing" && bench.run.value.kind === "none" ? (
+          <p class="well stage-empty">{texts.choose.needs[source.inputs]}</p>
         ) : null}
         <WatchRoom bench={bench} />
         {result ? (

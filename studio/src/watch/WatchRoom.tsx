@@ -19,12 +19,12 @@ const hasPreview = setting("preview", true, (value): value is boolean => typeof 
 export function WatchRoom({ bench }: { bench: Workbench }): JSX.Element | null {
   const run = bench.run.value;
   const room = useRef<HTMLElement>(null);
-  const isNew = run.kind === "submitting";
   useEffect(() => {
-    if (isNew) {
+    // Twice, since what stands above changes when the job is accepted.
+    if (run.kind === "submitting" || run.kind === "following") {
       room.current?.scrollIntoView({ block: "start" });
     }
-  }, [isNew]);
+  }, [run.kind]);
   if (run.kind === "none" || (run.kind === "ended" && run.job.status === "succeeded")) {
     return null;
   }
@@ -109,7 +109,7 @@ function Following({ run, bench }: { run: Run & { kind: "following" }; bench: Wo
 function Unfinished({ job, bench }: { job: Job; bench: Workbench }): JSX.Element {
   const trouble = describeJobError(job);
   return (
-    <div class="watch-grid with-preview">
+    <div class={`watch-grid ${job.links.preview ? "with-preview" : ""}`}>
       <div class="stack">
         {job.status === "canceled" ? (
           <p class="watch-stage" role="status">
@@ -129,7 +129,7 @@ function Unfinished({ job, bench }: { job: Job; bench: Workbench }): JSX.Element
           </button>
         </div>
       </div>
-      <Preview job={job} alt={texts.watch.lastFrame} />
+      {job.links.preview ? <Preview job={job} alt={texts.watch.lastFrame} /> : null}
     </div>
   );
 }

@@ -29,5 +29,6 @@ test("a lost connection keeps the job in view", () => {
 test("the tab's title has the percentage, then the end", () => {
   expect(titleOf(after({ kind: "changed", job: job("running", 0.429) }), "Studio")).toBe("42 % · Studio");
   expect(titleOf(after({ kind: "changed", job: job("succeeded", 1) }), "Studio")).toBe("Ready · Studio");
+  expect(titleOf(after({ kind: "changed", job: job("canceled", 0.4) }), "Studio")).toBe("Canceled · Studio");
   expect(titleOf(NONE, "Studio")).toBe("Studio");
 });

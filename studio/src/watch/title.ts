@@ -14,7 +14,7 @@ export function titleOf(run: Run, name: string): string {
     case "following":
       return texts.watch.title(percent(run.job.progress.fraction), name);
     case "ended":
-      return run.job.status === "succeeded" ? texts.watch.titleDone(name) : texts.watch.titleFailed(name);
+      return texts.watch.titleEnded(texts.watch.stages[run.job.status], name);
     default:
       return name;
   }
