@@ -18,6 +18,7 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.batches import check_size
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.drawing import Drawing, puppet_names
 from tcan_core.training.puppet_data import PuppetPictures, load_puppets, to_images
 from tcan_core.training.samples import Samples, integers, normal
 from tcan_core.training.sheets import as_pictures, tile
@@ -56,12 +57,43 @@ class AutoencoderConfig:
             )
 
 
+@dataclass(frozen=True)
+class ImageBatch:
+    """A micro-batch of single images.
+
+    Attributes:
+        images: (batch, 3, size, size), -1..1.
+        samples: the generators of its rows, from which noise is drawn next.
+    """
+
+    images: Tensor
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class ImageDrawing(Drawing):
+    """Draws single images of puppets."""
+
+    pictures: PuppetPictures
+
+    def draw(self, samples: Samples) -> ImageBatch:
+        """Return the micro-batch of these samples."""
+        characters = integers(samples, len(self.pictures))
+        frames = integers(samples, self.pictures.images.shape[1])
+        return ImageBatch(to_images(self.pictures.images[characters, frames]), samples)
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the puppet that `draw` draws for each sample."""
+        return puppet_names(samples, len(self.pictures))
+
+
 class AutoencoderStage:
     """Training of the autoencoder on single images."""
 
     validation = None
     base: tuple[str, ...] = ()
     pictures: PuppetPictures
+    drawing: ImageDrawing
 
     def __init__(self, config: AutoencoderConfig) -> None:
         self.config = config
@@ -81,14 +113,13 @@ class AutoencoderStage:
         """Open the puppets."""
         check_size(self.config.data.size, self.codec.factor)
         self.pictures = load_puppets(self.config.data)
+        self.drawing = ImageDrawing(self.pictures)
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: ImageBatch) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted sum of squared error, edge error, KL divergence and 1 - SSIM."""
-        characters = integers(samples, len(self.pictures))
-        frames = integers(samples, self.config.data.frames)
-        images = to_images(self.pictures.images[characters, frames]).to(self.config.run.device)
+        images = batch.images.to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
-        noise = normal(samples, mean.shape[1:]).to(mean.device)
+        noise = normal(batch.samples, mean.shape[1:]).to(mean.device)
         latents = mean + (0.5 * log_variance).exp() * noise
         output = self.codec.unscaled_decode(latents).float()
         squared = F.mse_loss(output, images)
@@ -106,10 +137,6 @@ class AutoencoderStage:
             loss = loss + self.config.structure_weight * (1 - similarity)
             scalars["ssim"] = float(similarity.detach())
         return loss, scalars
-
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the puppets that `loss` draws for these samples."""
-        return [f"puppet {one}" for one in integers(samples, len(self.pictures))]
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return images above their reconstructions."""

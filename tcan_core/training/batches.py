@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tcan_core.errors import ConfigError
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.training.damaged_files import DamagedFile
 from tcan_core.training.samples import Samples
 
 
@@ -29,6 +31,15 @@ class ClipBatch(NamedTuple):
     drawn_poses: Tensor
 
     @property
+    def damaged(self) -> Sequence[DamagedFile]:
+        """None: latents are checked before training."""
+        return ()
+
+    def encoded(self, codec: ImageCodec) -> ClipBatch:
+        """Return the batch itself."""
+        return self
+
+    @property
     def pose_maps(self) -> Tensor:
         """(b, 3, f, height, width) in 0..1, as the ControlNet takes them."""
         return self.drawn_poses.float() / 255
@@ -38,19 +49,30 @@ class ClipBatch(NamedTuple):
         return ClipBatch(*(part.to(device) for part in self))
 
 
+class DrawnClips(Protocol):
+    """A drawn batch, whose images may not be encoded yet; it can be pickled."""
+
+    @property
+    def damaged(self) -> Sequence[DamagedFile]:
+        """Files in whose place others were drawn."""
+
+    def encoded(self, codec: ImageCodec) -> ClipBatch:
+        """Return the batch with latents."""
+
+
 class ClipData(Protocol):
-    """Clips of characters in motion, as latents of the codec."""
+    """Clips of characters in motion; they can be pickled and hold no weights."""
 
     def __len__(self) -> int:
         """Return the number of clips that samples are drawn from."""
 
-    def sample(self, samples: Samples) -> ClipBatch:
+    def sample(self, samples: Samples) -> DrawnClips:
         """Draw one row per sample, using only that sample's generator."""
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
 
-    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return a fixed batch for sample sheets and its images.
 
         The images, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.

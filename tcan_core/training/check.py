@@ -111,12 +111,17 @@ def _measure(stage: Any, trainer: Trainer, start: int) -> _StepCost:
         MemoryLimitError: the device has not enough memory.
     """
     is_cuda = trainer.accelerator.device.type == "cuda"
-    networks, first = networks_of(stage), min(start, trainer.run.steps - 1)
+    networks, drawing, last = networks_of(stage), trainer.step_drawing(), trainer.run.steps - 1
+
+    def take(step: int) -> None:
+        trainer.step(step, drawing.draw(step))  # ends with a copy to the host
+
     try:
-        peak = (allocated_on_cuda if is_cuda else _counted)(networks, lambda: trainer.step(first))
+        count = allocated_on_cuda if is_cuda else _counted
+        peak = count(networks, lambda: take(min(start, last)))
         began = time.perf_counter()
         for step in range(start, start + MEASURED_STEPS):
-            trainer.step(min(step, trainer.run.steps - 1))  # ends with a copy to the host
+            take(min(step, last))
         took_s = time.perf_counter() - began
     except torch.OutOfMemoryError as error:
         raise MemoryLimitError(

@@ -47,7 +47,7 @@ class PuppetPairs:
         """Return the puppet that `sample` draws for each sample."""
         return [f"puppet {one}" for one in integers(samples, len(self.puppets))]
 
-    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return standing puppets as sources and moving ones as targets.
 
         The images are (count, 2, size, size, 3).
@@ -81,7 +81,7 @@ class PuppetClips:
         """Return the puppet that `sample` draws for each sample."""
         return [f"puppet {one}" for one in integers(samples, len(self.puppets))]
 
-    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return clips from their first frame; the images are (count, 1 + f, size, size, 3)."""
         characters = fixed_choice(len(self.puppets), count)
         batch = self._clips(characters, np.ones(count, np.int64), [list] * count)
@@ -151,10 +151,10 @@ def open_clip_data(
         ConfigError: no clip has that many frames, or there is no data.
     """
     if source.shards is not None:
-        return ShardClips(source.shards, num_frames, preset, parts, codec, augmentation)
+        return ShardClips(source.shards, num_frames, preset, parts, augmentation)
     if source.folders is not None:
         check_size(source.folders.size, codec.factor)
-        return FolderClips(source.folders, num_frames, codec, augmentation)
+        return FolderClips(source.folders, num_frames, augmentation)
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
         raise ConfigError(

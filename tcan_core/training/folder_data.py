@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,7 @@ from tcan_core.training.batches import (
     frames_around,
 )
 from tcan_core.training.config import FolderData
+from tcan_core.training.damaged_files import DamagedFile, DamagedFiles, too_many
 from tcan_core.training.distributed import rank
 from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
 from tcan_core.training.prepare.crops import Square
@@ -88,34 +90,27 @@ class Crop:
         return self.square((picture.shape[0], picture.shape[1])).cut(picture, size)
 
 
-class DamagedFiles:
-    """Damaged files that this process has met, up to `FolderData.max_damaged`."""
+@dataclass(frozen=True)
+class PictureBatch:
+    """A drawn batch of pictures.
 
-    def __init__(self, data: FolderData) -> None:
-        self._data = data
-        self._found = set[str]()
+    Attributes:
+        pictures: (b, 1 + f, size, size, 3) uint8 RGB, the source and its targets.
+        drawn_poses: (b, f, size, size, 3) uint8 RGB, of the targets.
+        damaged: files in whose place others were drawn.
+    """
 
-    def note(self, clip: str, error: MediaError) -> None:
-        """Count and log a damaged file, once.
+    pictures: Pictures
+    drawn_poses: Pictures
+    damaged: Sequence[DamagedFile] = ()
 
-        Raises:
-            ConfigError: there are too many.
-        """
-        found = f"{clip}: {error}"
-        if found in self._found:
-            return
-        self._found.add(found)
-        if len(self._found) > self._data.max_damaged:
-            raise self.too_many() from error
-        limit = self._data.max_damaged
-        log.warning("damaged file %d of at most %d skipped: %s", len(self._found), limit, found)
-
-    def too_many(self) -> ConfigError:
-        """Return the error that ends a run; it names all damaged files."""
-        return ConfigError(
-            f"{self._data.root}: {len(self._found)} damaged files, allowed are "
-            f"{self._data.max_damaged} (max_damaged): {'; '.join(sorted(self._found))}. "
-            f"`tcan data check {self._data.root}` finds all of them"
+    def encoded(self, codec: ImageCodec) -> ClipBatch:
+        """Return the batch with latents."""
+        latents = torch.stack([_latents(codec, pictures) for pictures in self.pictures])
+        return ClipBatch(
+            sources=latents[:, 0],
+            latents=latents[:, 1:].transpose(1, 2),
+            drawn_poses=torch.from_numpy(self.drawn_poses).permute(0, 4, 1, 2, 3),
         )
 
 
@@ -130,7 +125,6 @@ class FolderClips:
         self,
         data: FolderData,
         num_frames: int,
-        codec: ImageCodec,
         augmentation: PoseAugmentation | None = None,
     ) -> None:
         """List the clips.
@@ -139,23 +133,26 @@ class FolderClips:
             ConfigError: no clip is usable, a frame has no pose, or the poses shall have errors but
                 no clip has keypoints.
         """
-        self.data, self.num_frames, self.codec = data, num_frames, codec
+        self.data, self.num_frames = data, num_frames
         self.clips = find_clips(data, num_frames + (num_frames == 1))
-        self.damaged = DamagedFiles(data)
+        self._damaged_examples = DamagedFiles()
         self.augmentation = augmentation
         if augmentation is not None:
             _check_keypoints(self.clips, data.root)
 
-    def sample(self, samples: Samples) -> ClipBatch:
+    def sample(self, samples: Samples) -> PictureBatch:
         """Draw one row per sample, with one crop for all images of a row.
 
         Raises:
-            ConfigError: a pose image has another aspect ratio than its frame.
+            ConfigError: a pose image has another aspect ratio than its frame, or all files are
+                damaged.
         """
-        errors = errors_of(self.augmentation, samples)
-        return self._encode(
-            [self._read(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
-        )
+        errors, damaged = errors_of(self.augmentation, samples), list[DamagedFile]()
+        rows = [
+            self._read(rng, damaged, change)
+            for rng, change in zip(numpy_generators(samples), errors, strict=True)
+        ]
+        return _stack(rows, damaged)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -164,7 +161,7 @@ class FolderClips:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
 
-    def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, Pictures]:
         """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3).
 
         The clips are different ones, spread over all, and the source is not one of the targets, as
@@ -172,23 +169,27 @@ class FolderClips:
         """
         lengths = [len(clip.images) for clip in self.clips]
         crop = Crop(self.data.crop_scale[1], 0.5, 0.5)
-        samples = []
+        samples, damaged = [], list[DamagedFile]()
         for index, source, first in choose_examples(lengths, self.num_frames, count):
             try:
                 sample = self._cut_sample(self.clips[index], source, first, crop)
             except MediaError as error:
-                self.damaged.note(self.clips[index].name, error)
-                sample = self._read(np.random.default_rng(index))
+                damaged.append(self._damaged(self.clips[index], error))
+                sample = self._read(np.random.default_rng(index), damaged)
             samples.append(sample)
-        return self._encode(samples), np.stack([pictures for pictures, _ in samples])
+        self._damaged_examples.note(damaged)
+        batch = _stack(samples, damaged)
+        return batch.encoded(codec), batch.pictures
 
-    def _read(self, rng: np.random.Generator, errors: Errors = list) -> tuple[Pictures, Pictures]:
+    def _read(
+        self, rng: np.random.Generator, damaged: list[DamagedFile], errors: Errors = list
+    ) -> tuple[Pictures, Pictures]:
         """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps.
 
-        If one of their files is damaged, others are drawn in their place.
+        If one of their files is damaged, it is added to `damaged`, and others are drawn.
 
         Raises:
-            ConfigError: too many files are damaged.
+            ConfigError: the data is damaged throughout.
         """
         for _ in range(_MAX_DRAWS):
             clip = self._choose(rng)
@@ -197,8 +198,11 @@ class FolderClips:
             try:
                 return self._cut_sample(clip, source, first, crop, errors)
             except MediaError as error:
-                self.damaged.note(clip.name, error)
-        raise self.damaged.too_many()
+                damaged.append(self._damaged(clip, error))
+        raise too_many(damaged)
+
+    def _damaged(self, clip: Clip, error: MediaError) -> DamagedFile:
+        return DamagedFile(self.data.root, self.data.max_damaged, f"{clip.name}: {error}")
 
     def _cut_sample(
         self, clip: Clip, source: int, first: int, crop: Crop, errors: Errors = list
@@ -230,21 +234,18 @@ class FolderClips:
     def _cut(self, pictures: list[Pictures], crop: Crop) -> Pictures:
         return np.stack([crop.cut(picture, self.data.size) for picture in pictures])
 
-    def _encode(self, samples: list[tuple[Pictures, Pictures]]) -> ClipBatch:
-        latents = torch.stack([self._latents(pictures) for pictures, _ in samples])
-        maps = torch.from_numpy(np.stack([maps for _, maps in samples]))
-        return ClipBatch(
-            sources=latents[:, 0],
-            latents=latents[:, 1:].transpose(1, 2),
-            drawn_poses=maps.permute(0, 4, 1, 2, 3),
-        )
 
-    def _latents(self, pictures: Pictures) -> Tensor:
-        device = next(self.codec.parameters()).device
-        batches = torch.split(to_images(pictures), _ENCODE_BATCH)
-        # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
-        with torch.autocast(device.type, enabled=False):
-            return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
+def _stack(rows: list[tuple[Pictures, Pictures]], damaged: list[DamagedFile]) -> PictureBatch:
+    pictures, maps = zip(*rows, strict=True)
+    return PictureBatch(np.stack(pictures), np.stack(maps), damaged)
+
+
+def _latents(codec: ImageCodec, pictures: Pictures) -> Tensor:
+    device = next(codec.parameters()).device
+    batches = torch.split(to_images(pictures), _ENCODE_BATCH)
+    # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
+    with torch.autocast(device.type, enabled=False):
+        return torch.cat([codec.encode(images.to(device)).cpu() for images in batches])
 
 
 def _check_keypoints(clips: list[Clip], root: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,13 +38,19 @@ class PuppetLatents:
     Attributes:
         latents: (characters, frames, channels, h, w) float16, unit variance.
         pictures: pixels and keypoints of the same characters.
+        file: the file that the latents are from.
     """
 
     latents: NDArray[np.float16]
     pictures: PuppetPictures
+    file: Path
 
     def __len__(self) -> int:
         return len(self.latents)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the file itself."""
+        return _open, (self.file, self.pictures)
 
     def batch(
         self, characters: NDArray[np.int64], frames: NDArray[np.int64]
@@ -87,7 +95,11 @@ def load_latents(
         partial = path.with_suffix(".partial.npy")
         np.save(partial, _encode(pictures, codec.eval()))
         partial.replace(path)
-    return PuppetLatents(np.load(path), pictures)
+    return _open(path, pictures)
+
+
+def _open(file: Path, pictures: PuppetPictures) -> PuppetLatents:
+    return PuppetLatents(np.load(file), pictures, file)
 
 
 def _encode(pictures: PuppetPictures, codec: ImageCodec) -> NDArray[np.float16]:

@@ -16,6 +16,7 @@ import torch
 
 from tcan_core.errors import CanceledError, ConfigError, NotFiniteError
 from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.damaged_files import DamagedFiles
 from tcan_core.training.disk_space import named_full_disk
 from tcan_core.training.distributed import all_gather, barrier, rank
 from tcan_core.training.graceful_stop import stop_on_sigterm
@@ -73,12 +74,15 @@ def train(
         started()
     disks = named_full_disk(Path(run.output), Path(run.export))
     with disks, artifacts.scalars(start, described), stop_on_sigterm() as is_stopping:
+        drawing, damaged = trainer.step_drawing(), DamagedFiles()
         last_saved, done = time.monotonic(), start
         while done < run.steps and not _has_stalled(stage, artifacts, done):
             step = done
             # One optimiser step over all processes.
             try:
-                scalars, stop = trainer.step(step, is_stopping())
+                batches = drawing.draw(step)
+                damaged.note(drawing.damaged(batches))
+                scalars, stop = trainer.step(step, batches, is_stopping())
             except NotFiniteError as error:
                 if is_first:
                     artifacts.keep(step)

@@ -23,6 +23,7 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.puppets.background import draw_background
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.drawing import Drawing
 from tcan_core.training.puppet_data import PuppetPictures, load_puppets, to_images
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.sheets import fixed_choice, tile
@@ -49,12 +50,68 @@ class PoseDetectorConfig:
     compressed_share: float = 0.6
 
 
+@dataclass(frozen=True)
+class PoseBatch:
+    """A micro-batch of pictures with keypoints.
+
+    Attributes:
+        pictures: (batch, height, width, 3) uint8 RGB.
+        keypoints: (batch, 18, 2) float32, pixels.
+        empty: (batch,) bool, True for pictures without a character.
+    """
+
+    pictures: NDArray[np.uint8]
+    keypoints: Tensor
+    empty: Tensor
+
+
+@dataclass(frozen=True)
+class PoseDrawing(Drawing):
+    """Draws pictures of puppets, moved and compressed, and empty backgrounds.
+
+    Attributes:
+        empty_share: fraction of images without a character, 0..1.
+        compressed_share: fraction of images with JPEG artefacts, 0..1.
+    """
+
+    puppets: PuppetPictures
+    empty_share: float
+    compressed_share: float
+
+    def draw(self, samples: Samples) -> PoseBatch:
+        """Return the micro-batch of these samples."""
+        drawn = [self._picture(rng) for rng in numpy_generators(samples)]
+        pictures, keypoints, empty = (np.stack(part) for part in zip(*drawn, strict=True))
+        return PoseBatch(pictures, torch.from_numpy(keypoints), torch.from_numpy(empty))
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the puppet that `draw` draws for each sample."""
+        count = len(self.puppets)
+        return [f"puppet {rng.integers(count)}" for rng in numpy_generators(samples)]
+
+    def _picture(
+        self, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], np.bool_]:
+        _, frames, size = self.puppets.images.shape[:3]
+        character, frame = rng.integers(len(self.puppets)), rng.integers(frames)
+        keypoints = np.array(self.puppets.keypoints[character, frame])
+        empty = np.bool_(rng.uniform() < self.empty_share)
+        if empty:
+            picture = draw_background(rng, size)
+        else:
+            picture, keypoints = _moved(self.puppets.images[character, frame], keypoints, rng)
+        if rng.uniform() < self.compressed_share:
+            picture = _compressed(picture, int(rng.integers(*_JPEG_QUALITY)))
+        return picture, keypoints, empty
+
+
 class PoseDetectorStage:
     """Training of the pose detector on single images."""
 
     validation = None
     base: tuple[str, ...] = ()
     pictures: PuppetPictures
+    drawing: PoseDrawing
 
     def __init__(self, config: PoseDetectorConfig) -> None:
         self.config, self._device = config, config.run.device
@@ -65,26 +122,23 @@ class PoseDetectorStage:
 
     def open_data(self) -> None:
         """Open the puppets."""
-        self.pictures = load_puppets(self.config.data)
+        config = self.config
+        self.pictures = load_puppets(config.data)
+        self.drawing = PoseDrawing(self.pictures, config.empty_share, config.compressed_share)
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: PoseBatch) -> tuple[Tensor, dict[str, float]]:
         """Return the heatmaps' cross entropy, with higher weight on peaks, and the pixel error."""
-        pictures, keypoints, empty = self._batch(numpy_generators(samples))
-        target = target_heatmaps(keypoints, *pictures.shape[1:3])
-        target[empty] = 0
-        target, keypoints = target.to(self._device), keypoints.to(self._device)
-        logits = self.detector(to_images(pictures).to(self._device)).float()
+        target = target_heatmaps(batch.keypoints, *batch.pictures.shape[1:3])
+        target[batch.empty] = 0
+        target, keypoints = target.to(self._device), batch.keypoints.to(self._device)
+        logits = self.detector(to_images(batch.pictures).to(self._device)).float()
         weight = 1 + _PEAK_WEIGHT * target
         loss = (
             weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         ).mean()
-        predicted, _ = decode_heatmaps(logits.detach()[~empty])
-        return loss, {"pixels": float((predicted - keypoints[~empty]).norm(dim=-1).median())}
-
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the puppets that `loss` draws for these samples."""
-        count = len(self.pictures)
-        return [f"puppet {rng.integers(count)}" for rng in numpy_generators(samples)]
+        seen = ~batch.empty
+        predicted, _ = decode_heatmaps(logits.detach()[seen])
+        return loss, {"pixels": float((predicted - keypoints[seen]).norm(dim=-1).median())}
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return rows of images, detected skeletons and true skeletons."""
@@ -104,28 +158,6 @@ class PoseDetectorStage:
     def export(self, folder: Path) -> None:
         """Write pose_detector.safetensors."""
         export_part(folder / "pose_detector.safetensors", self.detector.state_dict())
-
-    def _batch(
-        self, generators: list[np.random.Generator]
-    ) -> tuple[NDArray[np.uint8], Tensor, Tensor]:
-        """Return images, keypoints (batch, 18, 2) and the mask of empty images (batch,)."""
-        drawn = [self._picture(rng) for rng in generators]
-        pictures, keypoints, empty = (np.stack(part) for part in zip(*drawn, strict=True))
-        return pictures, torch.from_numpy(keypoints), torch.from_numpy(empty)
-
-    def _picture(
-        self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], np.bool_]:
-        character, frame = rng.integers(len(self.pictures)), rng.integers(self.config.data.frames)
-        keypoints = np.array(self.pictures.keypoints[character, frame])
-        empty = np.bool_(rng.uniform() < self.config.empty_share)
-        if empty:
-            picture = draw_background(rng, self.config.data.size)
-        else:
-            picture, keypoints = _moved(self.pictures.images[character, frame], keypoints, rng)
-        if rng.uniform() < self.config.compressed_share:
-            picture = _compressed(picture, int(rng.integers(*_JPEG_QUALITY)))
-        return picture, keypoints, empty
 
 
 def _moved(

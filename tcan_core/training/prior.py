@@ -25,6 +25,7 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise, noise_schedule
+from tcan_core.training.drawing import Drawing, puppet_names
 from tcan_core.training.latent_data import PuppetLatents, load_latents
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.sheets import (
@@ -48,12 +49,45 @@ class PriorConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
+@dataclass(frozen=True)
+class PriorBatch:
+    """A micro-batch of single images with their poses.
+
+    Attributes:
+        latents: (batch, channels, h, w).
+        pose_maps: (batch, 3, height, width) in 0..1.
+        samples: the generators of its rows, from which noise is drawn next.
+    """
+
+    latents: Tensor
+    pose_maps: Tensor
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class PriorDrawing(Drawing):
+    """Draws single images of puppets, encoded, with their poses."""
+
+    puppets: PuppetLatents
+
+    def draw(self, samples: Samples) -> PriorBatch:
+        """Return the micro-batch of these samples."""
+        characters = integers(samples, len(self.puppets))
+        frames = integers(samples, self.puppets.latents.shape[1])
+        return PriorBatch(*self.puppets.batch(characters, frames), samples)
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the puppet that `draw` draws for each sample."""
+        return puppet_names(samples, len(self.puppets))
+
+
 class PriorStage:
     """Training of the prior: images from poses, without a reference."""
 
     validation = None
     base = ("vae", "text_encoder")
     data: PuppetLatents
+    drawing: PriorDrawing
 
     def __init__(self, config: PriorConfig) -> None:
         self.config = config
@@ -75,20 +109,15 @@ class PriorStage:
         config = self.config
         parts = config.run.part_folders
         self.data = load_latents(config.data, self.preset, parts, self.tcan.codec)
+        self.drawing = PriorDrawing(self.data)
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: PriorBatch) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of single images with their poses."""
-        characters = integers(samples, len(self.data))
-        latents, pose_maps = self.data.batch(characters, integers(samples, self.config.data.frames))
-        device = self.config.run.device
-        noisy = add_noise(latents[:, :, None], noise_schedule(self.preset), samples).to(device)
-        maps = pose_maps[:, :, None].to(device)
+        device, schedule = self.config.run.device, noise_schedule(self.preset)
+        noisy = add_noise(batch.latents[:, :, None], schedule, batch.samples).to(device)
+        maps = batch.pose_maps[:, :, None].to(device)
         prediction = self.tcan.predict(noisy.noisy, noisy.timestep, maps)
         return noisy.loss(prediction), {}
-
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the puppets that `loss` draws for these samples."""
-        return [f"puppet {one}" for one in integers(samples, len(self.data))]
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return a row of poses above a row of images sampled for them."""

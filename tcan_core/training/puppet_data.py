@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,13 +38,19 @@ class PuppetPictures:
     Attributes:
         images: (characters, frames, size, size, 3) uint8 RGB.
         keypoints: (characters, frames, 18, 2) float32, pixels.
+        folder: of the files that both are mapped from.
     """
 
     images: NDArray[np.uint8]
     keypoints: NDArray[np.float32]
+    folder: Path
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the files itself."""
+        return _open, (self.folder,)
 
 
 def load_puppets(data: PuppetData) -> PuppetPictures:
@@ -62,10 +69,14 @@ def load_puppets(data: PuppetData) -> PuppetPictures:
     folder = cache_folder(data)
     if not (folder / "done").exists():
         _draw_all(data, folder)
-    return PuppetPictures(
-        np.load(folder / "images.npy", mmap_mode="r"),
-        np.load(folder / "keypoints.npy", mmap_mode="r"),
+    return _open(folder)
+
+
+def _open(folder: Path) -> PuppetPictures:
+    images, keypoints = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "keypoints")
     )
+    return PuppetPictures(images, keypoints, folder)
 
 
 def cache_folder(data: PuppetData) -> Path:

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.training.batches import ClipBatch, ClipData
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.training.batches import ClipBatch, ClipData, DrawnClips
 from tcan_core.training.clip_data import ClipSource
+from tcan_core.training.damaged_files import DamagedFile
 from tcan_core.training.samples import Samples, uniform
 
 
@@ -27,6 +29,29 @@ class Regularization(ClipSource):
 
 
 @dataclass(frozen=True)
+class MixedBatch:
+    """A batch of rows from several sources.
+
+    Attributes:
+        batches: the rows of each source.
+        order: index of each row in the joined batches.
+    """
+
+    batches: Sequence[DrawnClips]
+    order: NDArray[np.int64]
+
+    @property
+    def damaged(self) -> Sequence[DamagedFile]:
+        """Files in whose place others were drawn."""
+        return [file for batch in self.batches for file in batch.damaged]
+
+    def encoded(self, codec: ImageCodec) -> ClipBatch:
+        """Return the batch with latents."""
+        parts = zip(*(batch.encoded(codec) for batch in self.batches), strict=True)
+        return ClipBatch(*(torch.cat(part)[self.order] for part in parts))
+
+
+@dataclass(frozen=True)
 class MixedClips:
     """Clips of which a share comes from another source."""
 
@@ -37,12 +62,11 @@ class MixedClips:
     def __len__(self) -> int:
         return len(self.own)
 
-    def sample(self, samples: Samples) -> ClipBatch:
+    def sample(self, samples: Samples) -> MixedBatch:
         """Draw one row per sample from its source."""
         sources = self._sources(samples)
         batches = [data.sample([samples[row] for row in rows]) for data, rows in sources]
-        order = np.argsort(np.concatenate([rows for _, rows in sources]))
-        return ClipBatch(*(torch.cat(parts)[order] for parts in zip(*batches, strict=True)))
+        return MixedBatch(batches, np.argsort(np.concatenate([rows for _, rows in sources])))
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
@@ -52,9 +76,9 @@ class MixedClips:
             names |= dict(zip(rows, found, strict=True))
         return [names[row] for row in range(len(samples))]
 
-    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return a fixed batch of the own clips, and its images."""
-        return self.own.examples(count)
+        return self.own.examples(count, codec)
 
     def _sources(self, samples: Samples) -> list[tuple[ClipData, Sequence[int]]]:
         """Return each source that is drawn from, with the rows of its samples."""

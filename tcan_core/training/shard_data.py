@@ -48,7 +48,6 @@ class ShardClips:
         num_frames: int,
         preset: Preset,
         parts: PartFolders,
-        codec: ImageCodec,
         augmentation: PoseAugmentation | None = None,
     ) -> None:
         """Open the index.
@@ -56,7 +55,7 @@ class ShardClips:
         Raises:
             ConfigError: there is no index or no usable clip, or another autoencoder made the data.
         """
-        self.folder, self.num_frames, self.codec = local_folder(data), num_frames, codec
+        self.folder, self.num_frames = local_folder(data), num_frames
         self.augmentation = augmentation
         self.index = read_index(self.folder / INDEX)
         _check_codec(self.index, self.folder, preset, parts)
@@ -81,7 +80,7 @@ class ShardClips:
         """Return the name of the clip that `sample` draws for each sample."""
         return [self._choose(rng).name for rng in numpy_generators(samples)]
 
-    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+    def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return a batch for sample sheets, and its images, (count, 1 + f, size, size, 3).
 
         Clips and frames are chosen as those of `FolderClips`. The images are decoded latents and
@@ -93,7 +92,7 @@ class ShardClips:
             for index, source, first in choose_examples(lengths, self.num_frames, count)
         ]
         pictures = [torch.cat([row.sources[:, :, None], row.latents], dim=2)[0] for row in rows]
-        return _stack(rows), np.stack([self._decode(one.transpose(0, 1)) for one in pictures])
+        return _stack(rows), np.stack([_decode(codec, one.transpose(0, 1)) for one in pictures])
 
     def _draw(self, rng: np.random.Generator, errors: Errors) -> ClipBatch:
         clip = self._choose(rng)
@@ -114,12 +113,6 @@ class ShardClips:
         poses = errors(as_poses(body, hands, face[0] if face else None, self.index.size))
         drawn = draw_targets(poses[first - around.start :][: self.num_frames])
         return ClipBatch(sources, targets.transpose(0, 1)[None], drawn[None])
-
-    def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        device = next(self.codec.parameters()).device
-        parts = torch.split(latents, _DECODE_BATCH)
-        with torch.no_grad():
-            return as_pictures(torch.cat([self.codec.decode(part.to(device)) for part in parts]))
 
 
 def usable_clips(data: ShardData, num_frames: int) -> list[ClipEntry]:
@@ -203,6 +196,13 @@ def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFol
             f"{folder}: the data was made with autoencoder {index.vae_sha256[:12]}, but this run "
             f"uses {digest[:12]}; prepare the data again"
         )
+
+
+def _decode(codec: ImageCodec, latents: Tensor) -> NDArray[np.uint8]:
+    device = next(codec.parameters()).device
+    parts = torch.split(latents, _DECODE_BATCH)
+    with torch.no_grad():
+        return as_pictures(torch.cat([codec.decode(part.to(device)) for part in parts]))
 
 
 def _stack(rows: list[ClipBatch]) -> ClipBatch:

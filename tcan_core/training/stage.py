@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.training.samples import Samples
+from tcan_core.training.drawing import Drawing
 from tcan_core.training.validation import ClipValidation
 
 
@@ -28,18 +28,19 @@ class Stage(Protocol):
     def validation(self) -> ClipValidation | None:
         """Validation during training; None for none."""
 
+    @property
+    def drawing(self) -> Drawing:
+        """The drawing of batches."""
+
     def open_data(self) -> None:
-        """Open the data; `loss`, `sheet` and `validation` need it, `export` does not.
+        """Open the data; `drawing`, `sheet` and `validation` need it, `export` does not.
 
         Raises:
             ConfigError: there is no usable data.
         """
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean loss of these samples, a scalar, and scalars to log."""
-
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the clips that `loss` draws for these samples, for messages."""
+    def loss(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
+        """Return the mean loss of a drawn micro-batch, a scalar, and scalars to log."""
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return a sample sheet, (height, width, 3), of the current model."""

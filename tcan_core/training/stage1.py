@@ -39,10 +39,10 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.diffusion import LossConfig, add_noise, noise_schedule
+from tcan_core.training.drawing import ClipDrawing, DrawnBatch
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.pose_augmentation import PoseAugmentation
 from tcan_core.training.regularization import InitialDistance, MixedClips, Regularization
-from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
@@ -97,6 +97,7 @@ class Stage1:
         "vae", "text_encoder", "image_encoder", "denoising_unet", "controlnet", "pose_guider",
     )  # fmt: skip
     data: ClipData
+    drawing: ClipDrawing
     validation: ClipValidation | None = None
 
     def __init__(self, config: Stage1Config) -> None:
@@ -140,15 +141,15 @@ class Stage1:
         if config.regularization:
             others = open_clip_data(config.regularization, 1, self.preset, parts, self.tcan.codec)
             self.data = MixedClips(self.data, others, config.regularization.share)
+        self.drawing = ClipDrawing(self.data, config.reference_dropout)
         self.validation = open_validation(config.validation, self.tcan, 1, self.preset, parts)
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, drawn: DrawnBatch) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch; the first samples have no reference."""
         device = self.config.run.device
-        samples, dropped = move_dropped_to_front(samples, self.config.reference_dropout)
-        batch = self.data.sample(samples)
+        batch, dropped = drawn.clips.encoded(self.tcan.codec), drawn.dropped
         schedule = noise_schedule(self.preset)
-        noisy = add_noise(batch.latents, schedule, samples, self.config.loss).to(device)
+        noisy = add_noise(batch.latents, schedule, drawn.samples, self.config.loss).to(device)
         batch = batch.to(device)
         self.tcan.read_images(batch.sources)
         with torch.set_grad_enabled(self.config.train_reference):
@@ -163,14 +164,9 @@ class Stage1:
         distance = self._distance()
         return loss + self.config.initial_penalty * distance, {"distance": float(distance.detach())}
 
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the clips that `loss` draws for these samples."""
-        samples, _ = move_dropped_to_front(samples, self.config.reference_dropout)
-        return self.data.names(samples)
-
     def sheet(self) -> NDArray[np.uint8]:
         """Return rows of sources, poses, sampled images and true images."""
-        batch, pictures = self.data.examples(SHEET_PICTURES)
+        batch, pictures = self.data.examples(SHEET_PICTURES, self.tcan.codec)
         images = sample_images(self.tcan, self.preset, batch.pose_maps, batch.sources)
         maps = maps_as_pictures(batch.pose_maps[:, :, 0])
         return tile([pictures[:, 0], maps, as_pictures(images), pictures[:, 1]])

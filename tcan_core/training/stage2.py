@@ -39,9 +39,9 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import LossConfig, add_noise, noise_schedule
+from tcan_core.training.drawing import ClipDrawing, DrawnBatch
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.pose_augmentation import PoseAugmentation
-from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, sample_images, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
@@ -85,6 +85,7 @@ class Stage2:
 
     base = ("vae", "text_encoder", "denoising_unet", "controlnet", "reference_unet", "lora")
     data: ClipData
+    drawing: ClipDrawing
     validation: ClipValidation | None = None
 
     def __init__(self, config: Stage2Config) -> None:
@@ -117,17 +118,17 @@ class Stage2:
         self.data = open_clip_data(
             config, config.num_frames, self.preset, parts, self.tcan.codec, config.pose_augmentation
         )
+        self.drawing = ClipDrawing(self.data, config.reference_dropout)
         self.validation = open_validation(
             config.validation, self.tcan, config.num_frames, self.preset, parts
         )
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, drawn: DrawnBatch) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch; the first clips have no reference."""
         device = self.config.run.device
-        samples, dropped = move_dropped_to_front(samples, self.config.reference_dropout)
-        batch = self.data.sample(samples)
+        batch, dropped = drawn.clips.encoded(self.tcan.codec), drawn.dropped
         schedule = noise_schedule(self.preset)
-        noisy = add_noise(batch.latents, schedule, samples, self.config.loss).to(device)
+        noisy = add_noise(batch.latents, schedule, drawn.samples, self.config.loss).to(device)
         batch = batch.to(device)
         with torch.no_grad():
             self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
@@ -136,14 +137,9 @@ class Stage2:
         prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, pose)
         return noisy.loss(prediction), {}
 
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the names of the clips that `loss` draws for these samples."""
-        samples, _ = move_dropped_to_front(samples, self.config.reference_dropout)
-        return self.data.names(samples)
-
     def sheet(self) -> NDArray[np.uint8]:
         """Return rows of sampled clips, each above its true clip, with the source in front."""
-        batch, pictures = self.data.examples(SHEET_CLIPS)
+        batch, pictures = self.data.examples(SHEET_CLIPS, self.tcan.codec)
         images = sample_images(self.tcan, self.preset, batch.pose_maps, batch.sources)
         clips = np.split(as_pictures(images), len(pictures))
         rows = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,9 +15,9 @@ from tcan_core.errors import ConfigError, NotFiniteError
 from tcan_core.models.weights.keys import check_keys
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import all_gather, build_accelerator, rank
+from tcan_core.training.drawing import StepDrawing
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.optimizers import build_optimizer, learning_rate
-from tcan_core.training.samples import Samples, draw_samples
 from tcan_core.training.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,12 @@ class Objective(nn.Module):
         self.trained = stage.trained
         self._stage = stage
 
-    def forward(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def forward(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a micro-batch, a scalar, and scalars to log.
 
         Shapes: see `Stage.loss`.
         """
-        return self._stage.loss(samples)
+        return self._stage.loss(batch)
 
 
 class Trainer:
@@ -55,11 +56,14 @@ class Trainer:
         self.average = WeightAverage(self.parameters, config.ema_decay)
         self.skipped: list[int] = []
 
-    def step(self, step: int, stop: bool = False) -> tuple[dict[str, float], bool]:
+    def step(
+        self, step: int, batches: Sequence[Any], stop: bool = False
+    ) -> tuple[dict[str, float], bool]:
         """Run one optimiser step over all micro-batches of all processes.
 
         Args:
             step: index of the step, from 0.
+            batches: this process's micro-batches, as `step_drawing` draws them.
             stop: whether this process received SIGTERM.
 
         Returns:
@@ -75,9 +79,9 @@ class Trainer:
 
         # Losses and gradients of this process's share of the global batch.
         logged: list[dict[str, float]] = []
-        for micro_step in range(self.config.accumulation_steps):
+        for batch in batches:
             with self.accelerator.accumulate(self.objective):
-                loss, scalars = self.objective(self.samples(step, micro_step))
+                loss, scalars = self.objective(batch)
                 self.accelerator.backward(loss)
             logged.append({"loss": float(loss.detach())} | scalars)
 
@@ -94,15 +98,17 @@ class Trainer:
         rate = self.learning_rate(step)
         return means | {"grad_norm": float(norm), "learning_rate": rate}, any_stop
 
-    def samples(self, step: int, micro_step: int) -> list[torch.Generator]:
-        """Return this process's samples: one micro-batch of the global batch."""
-        return draw_samples(self.run.seed, step, self._indices(micro_step))
-
-    def _indices(self, micro_step: int) -> range:
-        """Return the indices in the global batch of this process's samples."""
-        size = self.run.batch_size
-        index = micro_step * self.accelerator.num_processes + self.accelerator.process_index
-        return range(index * size, (index + 1) * size)
+    def step_drawing(self) -> StepDrawing:
+        """Return the drawing of this process's micro-batches; the stage's data must be open."""
+        processes = self.accelerator
+        return StepDrawing(
+            self._stage.drawing,
+            self.run.seed,
+            self.run.batch_size,
+            self.config.accumulation_steps,
+            processes.num_processes,
+            processes.process_index,
+        )
 
     @property
     def global_batch(self) -> int:
@@ -190,8 +196,9 @@ class Trainer:
         Raises:
             NotFiniteError: `max_skipped_steps` steps have been skipped.
         """
+        drawing = self.step_drawing()
         bad = [
-            (list(self._indices(index)), self._stage.clips(self.samples(step, index)))
+            (list(drawing.indices(index)), drawing.names(step, index))
             for index, loss in enumerate(losses)
             if not math.isfinite(loss)
         ]

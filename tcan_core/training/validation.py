@@ -60,7 +60,7 @@ class ClipValidation:
     ) -> None:
         self.every, self.patience = config.every, config.patience
         self._config, self._tcan, self._preset = config, tcan, preset
-        self._batch, self._pictures = data.examples(config.clips)
+        self._batch, self._pictures = data.examples(config.clips, tcan.codec)
 
     def __call__(self, folder: Path) -> dict[str, float]:
         """Write the clips as mp4, `sheet.png` and `metrics.json`; return the mean metrics."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tcan_core.training.drawing import Drawing
 from tcan_core.training.samples import Samples, integers
 
 POINTS = torch.randn(8, 5, generator=torch.Generator().manual_seed(3))
+
+
+@dataclass(frozen=True)
+class PointDrawing(Drawing):
+    """Draws points by chance."""
+
+    def draw(self, samples: Samples) -> Tensor:
+        """Return a point for each sample, (batch, 5)."""
+        return POINTS[integers(samples, len(POINTS))]
+
+    def names(self, samples: Samples) -> list[str]:
+        """Return the points of the samples."""
+        return [f"point {one}" for one in integers(samples, len(POINTS))]
 
 
 class Lines:
@@ -19,6 +34,7 @@ class Lines:
 
     validation = None
     base: tuple[str, ...] = ()
+    drawing = PointDrawing()
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -30,14 +46,10 @@ class Lines:
     def open_data(self) -> None:
         """Open nothing."""
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean squared height of the line over a point for each sample."""
-        heights = self.line(POINTS[integers(samples, len(POINTS))])
+    def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Return the mean squared height of the line over the points."""
+        heights = self.line(batch)
         return (heights**2).mean(), {"height": float(heights.detach().mean())}
-
-    def clips(self, samples: Samples) -> list[str]:
-        """Return the points of the samples."""
-        return [f"point {one}" for one in integers(samples, len(POINTS))]
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return a grey image."""

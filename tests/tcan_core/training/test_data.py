@@ -143,7 +143,7 @@ def test_clips_are_consecutive_and_their_source_is_the_standing_picture(
         [start] = [s for s in range(1, 4) if torch.equal(latents[character, s : s + 6], clip)]
         starts.add(start)
     assert starts == {1, 2, 3}  # up to the last frame
-    batch, pictures = clips.examples(2)
+    batch, pictures = clips.examples(2, load_codec(tiny, weights))
     assert pictures.shape == (2, 7, 32, 32, 3) and batch.latents.shape == (2, 4, 6, 4, 4)
 
 

@@ -83,14 +83,15 @@ def test_samples_of_two_sources_keep_their_order_and_names(runs: TinyRuns) -> No
     others = runs.stage("stage1", data=replace(runs.config("stage1").data, first_seed=50)).data
     mixed = MixedClips(own, others, 0.5)
 
-    batch = mixed.sample(draw_samples(0, 1, range(16)))
+    codec = runs.stage("stage1").tcan.codec
+    batch = mixed.sample(draw_samples(0, 1, range(16))).encoded(codec)
     names = mixed.names(draw_samples(0, 1, range(16)))
 
     kinds = set()
     for index, (name, latents) in enumerate(zip(names, batch.latents, strict=True)):
         alone = draw_samples(0, 1, range(index, index + 1))
         [is_other] = torch.rand(1, generator=alone[0]) < 0.5
-        rows = (others if is_other else own).sample(alone)
+        rows = (others if is_other else own).sample(alone).encoded(codec)
         assert torch.equal(rows.latents[0], latents)
         alone = draw_samples(0, 1, range(index, index + 1))
         assert mixed.names(alone) == [name]

@@ -16,6 +16,7 @@ from tcan_core.models.weights.loading import load_codec
 from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import FolderData
+from tcan_core.training.damaged_files import DamagedFiles
 from tcan_core.training.folder_data import Crop, FolderClips, find_clips
 from tcan_core.training.samples import Samples, draw_samples, numpy_generators
 from tests.tcan_core.training.conftest import TinyRuns
@@ -72,11 +73,11 @@ def test_clips_are_listed_in_the_order_of_their_frames(root: Path) -> None:
 
 def test_encoding_is_the_same_under_autocast(root: Path, codec: ImageCodec) -> None:
     """A step in bf16 draws its data under autocast; what shards hold is float32's."""
-    clips = FolderClips(folders(root), 1, codec)
+    batch = FolderClips(folders(root), 1).sample(some(2))
 
-    outside = clips.sample(some(2)).latents
+    outside = batch.encoded(codec).latents
     with torch.autocast("cpu", torch.bfloat16):
-        inside = clips.sample(some(2)).latents
+        inside = batch.encoded(codec).latents
 
     assert inside.dtype == torch.float32 and torch.equal(inside, outside)
 
@@ -96,7 +97,7 @@ def test_a_crop_is_a_square_of_the_shorter_side() -> None:
 def test_a_folder_batch_has_the_expected_shapes_and_ranges(
     root: Path, codec: ImageCodec, num_frames: int
 ) -> None:
-    batch = FolderClips(folders(root), num_frames, codec).sample(some(3))
+    batch = FolderClips(folders(root), num_frames).sample(some(3)).encoded(codec)
 
     assert batch.sources.shape == (3, 4, 4, 4)
     assert batch.latents.shape == (3, 4, num_frames, 4, 4)
@@ -106,8 +107,8 @@ def test_a_folder_batch_has_the_expected_shapes_and_ranges(
 
 
 def test_samples_depend_only_on_their_generator(root: Path, codec: ImageCodec) -> None:
-    clips = FolderClips(folders(root), 6, codec)
-    first, second, other = (clips.sample(some(2, seed)) for seed in (1, 1, 2))
+    clips = FolderClips(folders(root), 6)
+    first, second, other = (clips.sample(some(2, seed)).encoded(codec) for seed in (1, 1, 2))
 
     assert torch.equal(first.latents, second.latents)
     assert torch.equal(first.pose_maps, second.pose_maps)
@@ -115,7 +116,7 @@ def test_samples_depend_only_on_their_generator(root: Path, codec: ImageCodec) -
 
 
 def test_the_clips_of_a_batch_are_named(root: Path, codec: ImageCodec) -> None:
-    clips = FolderClips(folders(root), 6, codec)
+    clips = FolderClips(folders(root), 6)
     drawn = [clips.clips[rng.integers(2)].name for rng in numpy_generators(some(9))]
 
     assert clips.names(some(9)) == drawn and set(drawn) == {"00001", "00002"}
@@ -130,11 +131,11 @@ def test_all_pictures_of_a_sample_share_one_crop(tmp_path: Path, codec: ImageCod
             write_png(tmp_path / "00001" / folder / f"{index}.png", picture)
     side = round(0.9 * WIDTH)
     data = folders(tmp_path, size=side, crop_scale=(0.9, 0.9))
-    clips = FolderClips(data, 6, codec)
+    clips = FolderClips(data, 6)
 
     places = []
     for seed in range(20):
-        pictures, maps = clips._read(np.random.default_rng(seed))
+        pictures, maps = clips._read(np.random.default_rng(seed), [])
         corners = np.concatenate([pictures, maps])[:, 0, 0]
         assert len(set(map(tuple, corners[:, :2]))) == 1
         assert np.array_equal(pictures[1:, 0, 0, 2], pictures[1, 0, 0, 2] + np.arange(6))
@@ -146,16 +147,16 @@ def test_all_pictures_of_a_sample_share_one_crop(tmp_path: Path, codec: ImageCod
 
 
 def test_a_single_target_differs_from_its_source(root: Path, codec: ImageCodec) -> None:
-    clips = FolderClips(folders(root), 1, codec)
+    clips = FolderClips(folders(root), 1)
     for seed in range(20):
-        (source, target), _ = clips._read(np.random.default_rng(seed))
+        (source, target), _ = clips._read(np.random.default_rng(seed), [])
         assert not np.array_equal(source, target)
 
 
 def test_example_batches_come_with_their_pictures(root: Path, codec: ImageCodec) -> None:
-    clips = FolderClips(folders(root), 6, codec)
-    batch, pictures = clips.examples(2)
-    again, _ = clips.examples(2)
+    clips = FolderClips(folders(root), 6)
+    batch, pictures = clips.examples(2, codec)
+    again, _ = clips.examples(2, codec)
 
     assert pictures.shape == (2, 7, 32, 32, 3)
     assert torch.equal(batch.latents, again.latents)
@@ -174,7 +175,7 @@ def test_a_picture_turned_beside_its_pose_is_rejected(tmp_path: Path, codec: Ima
     write_clip(tmp_path, "turned", 1, frames=2)
     for path in (tmp_path / "turned" / "images").iterdir():
         write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
-    clips = FolderClips(folders(tmp_path), 1, codec)
+    clips = FolderClips(folders(tmp_path), 1)
 
     with pytest.raises(
         ConfigError, match=r"images/\d.png has 56x40 pixels, but its pose .*dwpose/\d.png has 40x56"
@@ -220,17 +221,18 @@ def test_damaged_images_are_skipped_and_counted_once(
     for seed, name in enumerate(("good", "worse")):
         write_clip(tmp_path, name, seed, frames=2)
     damage(tmp_path, "worse", 1)
-    clips = FolderClips(folders(tmp_path), 1, codec)
+    clips = FolderClips(folders(tmp_path), 1)
 
     batch = clips.sample(some(12))
-    clips.examples(4)
+    clips.examples(4, codec)
+    DamagedFiles().note(batch.damaged)
 
-    assert len(batch.latents) == 12
-    [record] = caplog.records
-    assert record.message.startswith("damaged file 1 of at most 10 skipped: worse: 0.png: ")
-    assert torch.equal(
-        batch.latents, FolderClips(folders(tmp_path), 1, codec).sample(some(12)).latents
-    )
+    assert len(batch.pictures) == 12
+    [first, again] = caplog.records
+    assert first.message == again.message
+    assert first.message.startswith("damaged file 1 of at most 10 skipped: worse: 0.png: ")
+    other = FolderClips(folders(tmp_path), 1).sample(some(12))
+    assert np.array_equal(batch.pictures, other.pictures)
 
 
 @pytest.mark.parametrize(("limit", "found"), [(1, 2), (10, 2)])
@@ -239,7 +241,7 @@ def test_too_many_damaged_images_end_the_run(
 ) -> None:
     write_clip(tmp_path, "worse", 0, frames=2)
     damage(tmp_path, "worse", 2)
-    clips = FolderClips(folders(tmp_path, max_damaged=limit), 1, codec)
+    clips = FolderClips(folders(tmp_path, max_damaged=limit), 1)
 
     with pytest.raises(ConfigError, match=f"{found} damaged files, allowed are {limit} .*1.png.*"):
         clips.sample(some(12))

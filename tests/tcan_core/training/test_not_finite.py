@@ -18,7 +18,6 @@ from tcan_core.training.__main__ import main
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.loop import train
-from tcan_core.training.samples import Samples
 from tests.tcan_core.training.conftest import TinyRuns
 from tests.tcan_core.training.lines import Lines, silent
 from tests.tcan_core.training.test_resume import equal
@@ -42,10 +41,10 @@ class FaultyLines(Lines):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         """See `Lines.loss`."""
         self.step += 1
-        loss, scalars = super().loss(samples)
+        loss, scalars = super().loss(batch)
         if self.step in self.losses:
             return loss * math.nan, scalars
         if self.step in self.weights:

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from media.poses.joints import Joint
 from media.poses.keypoints import Pose
 from media.poses.pose_file import write_pose_file
 from tcan_core.conditioning.bones import MIRROR, stack_points
 from tcan_core.errors import ConfigError
+from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import load_codec
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.batches import ClipData
@@ -140,13 +142,21 @@ def test_some_samples_keep_their_poses() -> None:
     assert np.mean(kept) == pytest.approx(0.75, abs=0.1)
 
 
+@pytest.fixture
+def codec(weights: Path) -> ImageCodec:
+    return load_codec(tiny_preset(), weights)
+
+
 @pytest.fixture(params=["pairs", "puppets", "folders", "stills"])
 def both(
-    request: pytest.FixtureRequest, puppet_cache: Path, weights: Path, tmp_path: Path
+    request: pytest.FixtureRequest,
+    puppet_cache: Path,
+    weights: Path,
+    codec: ImageCodec,
+    tmp_path: Path,
 ) -> tuple[ClipData, ClipData]:
     """The same data without errors and with them."""
     preset, rates = tiny_preset(), (None, ALL)
-    codec = load_codec(preset, weights)
     if request.param in ("pairs", "puppets"):
         data = PuppetData(
             characters=3, frames=9, size=32, consecutive=True, cache=str(puppet_cache)
@@ -158,7 +168,7 @@ def both(
     write_keypoint_clip(tmp_path, "00001", 1)
     folder = FolderData(str(tmp_path), size=32)
     frames = 1 if request.param == "stills" else 6
-    plain, augmented = (FolderClips(folder, frames, codec, one) for one in rates)
+    plain, augmented = (FolderClips(folder, frames, one) for one in rates)
     return plain, augmented
 
 
@@ -174,9 +184,10 @@ def write_keypoint_clip(root: Path, name: str, seed: int) -> None:
     write_pose_file(root / name / "poses.json", poses)
 
 
-def test_errors_are_in_the_poses_alone(both: tuple[ClipData, ClipData]) -> None:
+def test_errors_are_in_the_poses_alone(both: tuple[ClipData, ClipData], codec: ImageCodec) -> None:
     samples, others = some(8), some(8)
-    plain, augmented = both[0].sample(samples), both[1].sample(others)
+    drawn = both[0].sample(samples), both[1].sample(others)
+    plain, augmented = (batch.encoded(codec) for batch in drawn)
 
     assert torch.equal(plain.sources, augmented.sources)
     assert torch.equal(plain.latents, augmented.latents)
@@ -186,30 +197,31 @@ def test_errors_are_in_the_poses_alone(both: tuple[ClipData, ClipData]) -> None:
         assert torch.equal(torch.rand(3, generator=one), torch.rand(3, generator=other))
 
 
-def test_errors_depend_on_the_sample_alone(both: tuple[ClipData, ClipData]) -> None:
-    together = both[1].sample(some(8)).drawn_poses
-    alone = torch.cat(
-        [both[1].sample(draw_samples(0, 0, range(i, i + 1))).drawn_poses for i in range(8)]
-    )
+def test_errors_depend_on_the_sample_alone(
+    both: tuple[ClipData, ClipData], codec: ImageCodec
+) -> None:
+    def poses(samples: Samples) -> Tensor:
+        return both[1].sample(samples).encoded(codec).drawn_poses
+
+    together = poses(some(8))
+    alone = torch.cat([poses(draw_samples(0, 0, range(i, i + 1))) for i in range(8)])
 
     assert torch.equal(together, alone)
-    assert not torch.equal(together, both[1].sample(some(8, seed=1)).drawn_poses)
+    assert not torch.equal(together, poses(some(8, seed=1)))
 
 
-def test_examples_have_no_errors(both: tuple[ClipData, ClipData]) -> None:
-    plain, augmented = (data.examples(2)[0] for data in both)
+def test_examples_have_no_errors(both: tuple[ClipData, ClipData], codec: ImageCodec) -> None:
+    plain, augmented = (data.examples(2, codec)[0] for data in both)
     assert torch.equal(plain.drawn_poses, augmented.drawn_poses)
 
 
-def test_errors_need_keypoints(
-    tmp_path: Path, weights: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_errors_need_keypoints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_clip(tmp_path, "drawn", 1)
-    codec, data = load_codec(tiny_preset(), weights), FolderData(str(tmp_path), size=32)
+    data = FolderData(str(tmp_path), size=32)
 
     with pytest.raises(ConfigError, match="no clip has keypoints, which `pose_augmentation` needs"):
-        FolderClips(data, 6, codec, ALL)
+        FolderClips(data, 6, ALL)
 
     write_keypoint_clip(tmp_path, "with keypoints", 2)
-    FolderClips(data, 6, codec, ALL)
+    FolderClips(data, 6, ALL)
     assert "1 of 2 clips have no keypoints, such as drawn; their poses get no errors" in caplog.text

@@ -57,8 +57,8 @@ def maps_of(folder: Path, weights: Path) -> NDArray[np.uint8]:
 
     preset = tiny_preset()
     data = ShardData(str(folder))
-    clips = ShardClips(data, FRAMES, preset, weights, load_codec(preset, weights))
-    batch, _ = clips.examples(1)
+    clips = ShardClips(data, FRAMES, preset, weights)
+    batch, _ = clips.examples(1, load_codec(preset, weights))
     maps = (batch.pose_maps[0].permute(1, 2, 3, 0) * 255).round()
     return np.asarray(maps.numpy(), np.uint8)
 

@@ -32,7 +32,9 @@ def changed(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
 
 def loss_of(stage: Any, seed: int = 0) -> float:
     with torch.no_grad():
-        loss, _ = stage.loss(draw_samples(seed, 0, range(stage.config.run.batch_size)))
+        loss, _ = stage.loss(
+            stage.drawing.draw(draw_samples(seed, 0, range(stage.config.run.batch_size)))
+        )
     return float(loss)
 
 
@@ -297,7 +299,7 @@ def test_gradient_checkpointing_changes_no_gradient(runs: TinyRuns, name: str) -
     gradients = []
     for recompute in (False, True):
         stage = runs.stage(name, gradient_checkpointing=recompute)
-        loss, _ = stage.loss(draw_samples(0, 0, range(4)))
+        loss, _ = stage.loss(stage.drawing.draw(draw_samples(0, 0, range(4))))
         loss.backward()
         gradients.append(
             {

@@ -182,10 +182,8 @@ def test_shards_hold_the_latents_and_poses_of_the_frames(
     offset = keypoints.mean(axis=(0, 1)) - truth.mean(axis=(0, 1)) * scales.mean()
     assert np.abs(truth * scales.mean() + offset - keypoints).mean() < 1.0
     # Encoded frames decode to what they show, as far as this autoencoder can.
-    clips = ShardClips(
-        ShardData(str(out)), 6, tiny_preset(), weights, load_codec(tiny_preset(), weights)
-    )
-    batch, pictures = clips.examples(2)
+    clips = ShardClips(ShardData(str(out)), 6, tiny_preset(), weights)
+    batch, pictures = clips.examples(2, load_codec(tiny_preset(), weights))
     assert pictures.shape == (2, 7, 32, 32, 3) and batch.latents.shape == (2, 4, 6, 4, 4)
 
 
@@ -193,7 +191,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
     prepared: tuple[Path, PrepareReport], weights: Path
 ) -> None:
     preset = tiny_preset()
-    clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights, load_codec(preset, weights))
+    clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights)
     latents = {
         name: tensor.float()
         for name, tensor in load_file(next(prepared[0].glob("shard-*"))).items()
@@ -257,11 +255,10 @@ def test_shards_of_another_autoencoder_are_rejected(
     prepared: tuple[Path, PrepareReport], runs: TinyRuns, weights: Path
 ) -> None:
     preset = tiny_preset()
-    codec = load_codec(preset, weights)
     (runs.parts / "vae.safetensors").write_bytes(b"another")
 
     with pytest.raises(ConfigError, match="made with autoencoder .*prepare the data again"):
-        ShardClips(ShardData(str(prepared[0])), 1, preset, runs.parts, codec)
+        ShardClips(ShardData(str(prepared[0])), 1, preset, runs.parts)
 
 
 def test_a_crop_square_contains_the_body_and_stays_inside_the_picture() -> None:
