@@ -37,6 +37,10 @@ def prepare(
     size: Annotated[
         int | None, typer.Option(min=32, help="Side of the clips in pixels. Default: the preset's.")
     ] = None,
+    crops: Annotated[
+        int, typer.Option(help="Random crops of each clip, besides its whole images.")
+    ] = 3,
+    flips: Annotated[bool, typer.Option(help="Mirror every second of these crops.")] = True,
     device: Annotated[str, typer.Option(help="Device for encoding: cpu or cuda.")] = "cpu",
     validation_share: Annotated[
         float, typer.Option(help="Share of the videos used for validation, 0..1.")
@@ -58,8 +62,9 @@ def prepare(
 ) -> None:
     """Cut videos into clips of one person, drop unsuitable ones and encode the rest into shards."""
     from tcan_core.training.open_storage import open_storage
-    from tcan_core.training.prepare.prepare import PrepareSettings, prepare_videos
+    from tcan_core.training.prepare.prepare import prepare_videos
     from tcan_core.training.prepare.quality import QualitySettings
+    from tcan_core.training.prepare.settings import PrepareSettings
 
     quality = QualitySettings(
         min_frames=min_frames,
@@ -72,6 +77,8 @@ def prepare(
         preset=preset,
         weights=weights,
         size=size,
+        crops=crops,
+        flips=flips,
         detector=detector,
         device=device,
         validation_share=validation_share,

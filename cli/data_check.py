@@ -16,6 +16,15 @@ def check(
         Path, typer.Option(help="Image to write: crops as training draws them, poses over them.")
     ] = Path("check.png"),
     size: Annotated[int, typer.Option(min=32, help="Side of these crops in pixels.")] = 256,
+    flip_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of these crops that are mirrored.")
+    ] = 0.0,
+    preset: Annotated[
+        str | None, typer.Option(help="Preset whose autoencoder decodes shards for the sheet.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the preset's parts. Default: its own files.")
+    ] = None,
 ) -> None:
     """Read every image, pose and shard, and name those that are damaged or do not fit."""
     from rich.progress import track
@@ -28,17 +37,36 @@ def check(
 
     if (folder / INDEX).exists():
         problems = [f"{name}: missing or damaged" for name in damaged_shards(folder)]
+        if preset and not problems:
+            _draw_shards(folder, preset, weights, sheet)
+        elif not preset:
+            typer.echo("--preset, with the name of their preset, writes a sheet of their crops")
         _finish(problems, f"{folder}: the digests of all shards are right")
         return
-    clips = find_clips(FolderData(str(folder), size), 1)
+    data = FolderData(str(folder), size, flip_share=flip_share)
+    clips = find_clips(data, 1)
     frames = sum(len(clip.images) for clip in clips)
     found = list(track(find_problems(clips), "reading", total=frames, transient=True))
     problems = [f"{one.clip}: {one.reason}" for one in found if one is not None]
     sound = [clip for clip in clips if clip.name not in {one.clip for one in found if one}]
     if sound:
-        crop_sheet(sound, FolderData(str(folder), size), sheet)
+        crop_sheet(sound, data, sheet)
         typer.echo(f"{sheet}: crops of {len(sound)} clips without errors, with their poses")
     _finish(problems, f"{folder}: {frames:,} images of {len(clips)} clips and their poses are read")
+
+
+def _draw_shards(folder: Path, preset_name: str, weights: Path | None, sheet: Path) -> None:
+    """Write the sheet of shards."""
+    from tcan_core.models.weights.loading import load_codec
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.training.config import ShardData
+    from tcan_core.training.shard_check import shard_sheet
+    from tcan_core.training.shard_data import ShardClips
+
+    preset = load_preset(preset_name)
+    clips = ShardClips(ShardData(str(folder)), 1, preset, weights)
+    shard_sheet(clips, load_codec(preset, weights), sheet)
+    typer.echo(f"{sheet}: decoded views of training clips, with their poses")
 
 
 def _finish(problems: list[str], summary: str) -> None:

@@ -156,6 +156,8 @@ class FolderData:
     Attributes:
         size: side of the square crops in pixels.
         crop_scale: range of the crop's side as a fraction of the image's shorter side.
+        flip_share: share of the samples that are mirrored, with left and right exchanged, 0..1;
+            of clips with a pose file alone, since images of poses cannot be mirrored.
         max_damaged: number of damaged images that each process skips; the next one ends the run.
         left_out: names of clips to exclude, such as those held out for tests.
         only: names of the clips to use; empty uses all except `left_out`.
@@ -164,6 +166,7 @@ class FolderData:
     root: str
     size: int = 512
     crop_scale: tuple[float, float] = (0.9, 1.0)
+    flip_share: float = 0.0
     max_damaged: int = 10
     left_out: tuple[str, ...] = ()
     only: tuple[str, ...] = ()

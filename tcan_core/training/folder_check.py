@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,15 @@ from media.image import image_size, read_image, write_png
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import ConfigError
 from tcan_core.training.config import FolderData
-from tcan_core.training.folder_data import Clip, Crop, check_proportions, find_clips, read_keypoints
+from tcan_core.training.folder_data import (
+    Clip,
+    check_proportions,
+    draw_crop,
+    find_clips,
+    read_keypoints,
+)
+from tcan_core.training.prepare.crops import Crop, whole_image
+from tcan_core.training.sheets import with_lines
 
 _SHEET_CLIPS, _SHEET_FRAMES = 8, 4
 
@@ -57,28 +64,31 @@ def crop_sheet(clips: list[Clip], data: FolderData, path: Path) -> None:
     """Write crops of some clips, drawn as in training, with their poses over them.
 
     Args:
-        data: size and range of the crops.
+        data: size, range and share of mirrored ones of the crops.
         path: of the PNG.
     """
     rng = np.random.default_rng(0)
     indices = np.linspace(0, len(clips) - 1, min(_SHEET_CLIPS, len(clips))).round().astype(int)
     rows = []
     for clip in (clips[index] for index in indices):
-        crop = Crop(rng.uniform(*data.crop_scale), rng.uniform(), rng.uniform())
         frames = rng.integers(len(clip.images), size=_SHEET_FRAMES)
-        rows.append([crop.cut(_with_pose(clip, frame), data.size) for frame in frames])
+        crops = [draw_crop(rng, data, clip) for _ in frames]
+        rows.append([_with_pose(clip, *one, data.size) for one in zip(frames, crops, strict=True)])
     labels = [clips[index].name for index in indices]
     write_png(path, contact_sheet(rows, labels, cell_height=data.size))
 
 
-def _with_pose(clip: Clip, frame: int) -> NDArray[np.uint8]:
-    """Return a darkened frame with its pose over it, (height, width, 3)."""
-    image = read_image(clip.images[frame])
-    keypoints = clip.keypoints is not None
-    pose = draw_pose(read_keypoints(clip)[frame]) if keypoints else read_image(clip.poses[frame])
-    height, width = image.shape[:2]
-    lines = cv2.resize(pose, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.where(lines.max(axis=2, keepdims=True) > 0, lines, image // 2)
+def _with_pose(clip: Clip, frame: int, crop: Crop, side: int) -> NDArray[np.uint8]:
+    """Return the crop of a darkened frame with its pose over it, (side, side, 3)."""
+    image, size = read_image(clip.images[frame]), (side, side)
+    if clip.keypoints is not None:
+        pose = read_keypoints(clip)[frame]
+        lines = draw_pose(crop.move(pose, whole_image(pose.canvas), size))
+    else:
+        drawn = read_image(clip.poses[frame])
+        lines = crop.cut(drawn, whole_image(drawn.shape[:2]), size)
+    picture = crop.cut(image, whole_image(image.shape[:2]), size)
+    return with_lines(picture, lines)
 
 
 def _frames(clips: list[Clip]) -> Iterator[tuple[Clip, int]]:

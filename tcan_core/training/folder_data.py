@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from media.errors import MediaError
@@ -35,7 +34,7 @@ from tcan_core.training.config import FolderData
 from tcan_core.training.damaged_files import DamagedFile, DamagedFiles, too_many
 from tcan_core.training.distributed import rank
 from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
-from tcan_core.training.prepare.crops import Square
+from tcan_core.training.prepare.crops import Crop, Pictures, random_crop, whole_image
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
@@ -46,8 +45,6 @@ _CACHED_POSE_FILES = 64
 _MAX_DRAWS = 100  # for one sample, before data counts as damaged throughout
 
 log = logging.getLogger(__name__)
-
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -62,32 +59,6 @@ class Clip:
     images: list[Path]
     poses: list[Path]
     keypoints: Path | None = None
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A square part of an image, relative to the image's size.
-
-    Attributes:
-        side: side of the square as a fraction of the image's shorter side, above 0, at most 1.
-        down: vertical position within the remaining space, 0 (top) to 1 (bottom).
-        across: horizontal position within the remaining space, 0 (left) to 1 (right).
-    """
-
-    side: float
-    down: float
-    across: float
-
-    def square(self, size: tuple[int, int]) -> Square:
-        """Return the square in an image of size (height, width)."""
-        height, width = size
-        side = max(round(self.side * min(height, width)), 1)
-        top, left = round(self.down * (height - side)), round(self.across * (width - side))
-        return Square(left, top, side)
-
-    def cut(self, picture: Pictures, size: int) -> Pictures:
-        """Cut the square out of (height, width, 3) and resize it to (size, size, 3)."""
-        return self.square((picture.shape[0], picture.shape[1])).cut(picture, size)
 
 
 @dataclass(frozen=True)
@@ -168,7 +139,7 @@ class FolderClips:
         far as there are clips and frames for it. The crop is the largest, in the middle.
         """
         lengths = [len(clip.images) for clip in self.clips]
-        crop = Crop(self.data.crop_scale[1], 0.5, 0.5)
+        crop = Crop(self.data.crop_scale[1])
         samples, damaged = [], list[DamagedFile]()
         for index, source, first in choose_examples(lengths, self.num_frames, count):
             try:
@@ -194,7 +165,7 @@ class FolderClips:
         for _ in range(_MAX_DRAWS):
             clip = self._choose(rng)
             source, first = choose_frames(rng, len(clip.images), self.num_frames)
-            crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
+            crop = draw_crop(rng, self.data, clip)
             try:
                 return self._cut_sample(clip, source, first, crop, errors)
             except MediaError as error:
@@ -224,15 +195,16 @@ class FolderClips:
         """Draw the poses of the targets from keypoints, (f, size, size, 3)."""
         poses = read_keypoints(clip)
         around = frames_around(targets.start, targets.stop, len(poses))
-        square = crop.square(poses[0].canvas)
-        moved = errors([square.move(pose, self.data.size) for pose in poses[around]])
+        whole, size = whole_image(poses[0].canvas), (self.data.size, self.data.size)
+        moved = errors([crop.move(pose, whole, size) for pose in poses[around]])
         return draw_poses(moved[targets.start - around.start :][: len(targets)])
 
     def _choose(self, rng: np.random.Generator) -> Clip:
         return self.clips[rng.integers(len(self.clips))]
 
     def _cut(self, pictures: list[Pictures], crop: Crop) -> Pictures:
-        return np.stack([crop.cut(picture, self.data.size) for picture in pictures])
+        size = (self.data.size, self.data.size)
+        return np.stack([crop.cut(one, whole_image(one.shape[:2]), size) for one in pictures])
 
 
 def _stack(rows: list[tuple[Pictures, Pictures]], damaged: list[DamagedFile]) -> PictureBatch:
@@ -246,6 +218,11 @@ def _latents(codec: ImageCodec, pictures: Pictures) -> Tensor:
     # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
     with torch.autocast(device.type, enabled=False):
         return torch.cat([codec.encode(images.to(device)).cpu() for images in batches])
+
+
+def draw_crop(rng: np.random.Generator, data: FolderData, clip: Clip) -> Crop:
+    """Draw the crop of a sample; drawn poses are not mirrored, since their colours mean sides."""
+    return random_crop(rng, data.crop_scale, data.flip_share if clip.keypoints else 0.0)
 
 
 def _check_keypoints(clips: list[Clip], root: str) -> None:

@@ -36,7 +36,7 @@ _KEYS = {
     Range(0, without_least=True): "learning_rate epsilon max_grad_norm",
     Range(0, 1, without_most=True): "betas ema_decay",
     Range(0, 1): "reference_dropout empty_share compressed_share share lost thrown exchanged "
-    "shifted jitter",
+    "shifted jitter flip_share",
     Range(1): "accumulation_steps keep_checkpoints steps batch_size log_every sheet_every "
     "longest_frames characters frames size num_frames every clips num_inference_steps",
 }

@@ -28,7 +28,14 @@ from tcan_core.training.pose_augmentation import (
     errors_of,
 )
 from tcan_core.training.samples import Samples, numpy_generators
-from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
+from tcan_core.training.shards import (
+    INDEX,
+    ClipEntry,
+    ShardIndex,
+    as_poses,
+    latents_key,
+    read_index,
+)
 from tcan_core.training.sheets import as_pictures
 from tcan_core.training.storage import OpenStorage, checked_name
 
@@ -39,7 +46,7 @@ class ShardClips:
     """Source and consecutive target frames drawn from prepared clips.
 
     A single target frame (stage 1) always differs from its source. Clips that are too short are
-    left out.
+    left out. All images of a row are of one view: the whole images, or one crop of them.
     """
 
     def __init__(
@@ -88,7 +95,7 @@ class ShardClips:
         """
         lengths = [clip.frames for clip in self.clips]
         rows = [
-            self._read(self.clips[index], source, first)
+            self.read(self.clips[index], source, first)
             for index, source, first in choose_examples(lengths, self.num_frames, count)
         ]
         pictures = [torch.cat([row.sources[:, :, None], row.latents], dim=2)[0] for row in rows]
@@ -96,22 +103,36 @@ class ShardClips:
 
     def _draw(self, rng: np.random.Generator, errors: Errors) -> ClipBatch:
         clip = self._choose(rng)
-        return self._read(clip, *choose_frames(rng, clip.frames, self.num_frames), errors)
+        source, first = choose_frames(rng, clip.frames, self.num_frames)
+        view = int(rng.integers(len(clip.views) + 1)) if clip.views else 0
+        return self.read(clip, source, first, view, errors)
 
     def _choose(self, rng: np.random.Generator) -> ClipEntry:
         return self.clips[rng.integers(len(self.clips))]
 
-    def _read(self, clip: ClipEntry, source: int, first: int, errors: Errors = list) -> ClipBatch:
+    def read(
+        self, clip: ClipEntry, source: int, first: int, view: int = 0, errors: Errors = list
+    ) -> ClipBatch:
+        """Return a row of a clip.
+
+        Args:
+            source: index of the source frame.
+            first: index of the first target frame.
+            view: 0 for the whole images, n for the clip's n-th view.
+            errors: puts errors into the poses.
+        """
         last = first + self.num_frames
         around = frames_around(first, last, clip.frames)
         # The file is memory-mapped; only the requested frames are read.
         with safe_open(self.folder / clip.shard, framework="pt") as shard:
-            latents = shard.get_slice(f"{clip.name}/latents")
+            latents = shard.get_slice(latents_key(clip.name, view))
             sources, targets = latents[source : source + 1].float(), latents[first:last].float()
             parts = ("body", "hands", "face") if self.index.has_faces else ("body", "hands")
             body, hands, *face = (shard.get_slice(f"{clip.name}/{part}")[around] for part in parts)
-        poses = errors(as_poses(body, hands, face[0] if face else None, self.index.size))
-        drawn = draw_targets(poses[first - around.start :][: self.num_frames])
+        poses = as_poses(body, hands, face[0] if face else None, self.index.size)
+        if view:
+            poses = [clip.views[view - 1].move(pose) for pose in poses]
+        drawn = draw_targets(errors(poses)[first - around.start :][: self.num_frames])
         return ClipBatch(sources, targets.transpose(0, 1)[None], drawn[None])
 
 

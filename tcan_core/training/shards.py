@@ -3,10 +3,11 @@
 `index.json` lists every clip and the shard that holds it. A shard's name contains the hash of its
 content, so one set never overwrites a shard of another. For each clip it holds
 
-    <clip>/latents  (frames, channels, h, w) float16, unit variance
-    <clip>/body     (frames, 18, 3) float32: x, y in pixels of the clip's square, confidence
-    <clip>/hands    (frames, 2, 21, 3) float32: left and right hand; confidence 0 if not detected
-    <clip>/face     (frames, 70, 3) float32; since format 2
+    <clip>/latents    (frames, channels, h, w) float16, unit variance: the whole images
+    <clip>/latents.1  the same of the clip's first view, then .2 and so on; since format 3
+    <clip>/body       (frames, 18, 3) float32: x, y in pixels of the whole images, confidence
+    <clip>/hands      (frames, 2, 21, 3) float32: left and right hand; confidence 0 if not detected
+    <clip>/face       (frames, 70, 3) float32; since format 2
 """
 
 from __future__ import annotations
@@ -30,13 +31,33 @@ from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import detected_or_none
 from tcan_core.config import build
 from tcan_core.errors import ConfigError, ParameterError
+from tcan_core.training.prepare.crops import mirrored, move_pose
 from tcan_core.training.storage import Storage
 
 INDEX = "index.json"
-FORMAT = 2
-READ_FORMATS = (1, FORMAT)  # format 1 has no faces
+FORMAT = 3
+READ_FORMATS = (1, 2, FORMAT)  # format 1 has no faces, formats 1 and 2 have no views
 SHARD = "shard-"
 SHARD_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of a clip's images with latents of its own, in pixels of the whole images.
+
+    Latents cannot be cropped or mirrored in training as images are, so each crop is encoded.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    is_flipped: bool = False
+
+    def move(self, pose: Pose) -> Pose:
+        """Return a pose of the whole images as it is in the view, on a canvas of the same size."""
+        moved = move_pose(pose, (self.left, self.top, self.width, self.height), pose.canvas)
+        return mirrored(moved) if self.is_flipped else moved
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,7 @@ class ClipEntry:
         split: "train" or "validation".
         video: path of the video relative to the prepared folder.
         first_frame: index of the clip's first frame in its video.
+        views: parts of the images with latents of their own, besides the whole images.
     """
 
     name: str
@@ -56,6 +78,7 @@ class ClipEntry:
     video: str
     first_frame: int
     fps: float
+    views: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,23 +142,34 @@ class ShardWriter:
         self._tensors: dict[str, Tensor] = {}
         self._shards: dict[str, str] = {}
 
-    def add(self, latents: Tensor, poses: list[Pose], **entry: Any) -> None:
+    def add(
+        self,
+        latents: Tensor,
+        poses: list[Pose],
+        views: Sequence[tuple[View, Tensor]] = (),
+        **entry: Any,
+    ) -> None:
         """Add a clip.
 
         Args:
             latents: (frames, channels, h, w), unit variance.
-            poses: one per frame, in pixels of the clip's square.
+            poses: one per frame, in pixels of the whole images.
+            views: parts of the images with their latents.
             entry: the other fields of `ClipEntry`, except `shard`.
 
         Raises:
             ParameterError: a clip of this name was already added.
         """
-        clip = ClipEntry(shard="", frames=len(latents), **entry)
+        parts = tuple(view for view, _ in views)
+        clip = ClipEntry(shard="", frames=len(latents), views=parts, **entry)
         if clip.name in self._clips:
             raise ParameterError(f"clip {clip.name!r} was already added; clip names must be unique")
         self._clips[clip.name] = clip
         self._tensors |= {
-            f"{clip.name}/latents": latents.half().contiguous(),
+            latents_key(clip.name, number): of_view.half().contiguous()
+            for number, of_view in enumerate([latents, *(of_view for _, of_view in views)])
+        }
+        self._tensors |= {
             f"{clip.name}/body": torch.from_numpy(_body(poses)),
             f"{clip.name}/hands": torch.from_numpy(_hands(poses)),
             f"{clip.name}/face": torch.from_numpy(
@@ -172,6 +206,11 @@ class ShardWriter:
             if not clip.shard:
                 self._clips[name] = replace(clip, shard=shard)
         self._tensors = {}
+
+
+def latents_key(clip: str, view: int) -> str:
+    """Return the name of a clip's latents in its shard; view 0 is the whole images."""
+    return f"{clip}/latents.{view}" if view else f"{clip}/latents"
 
 
 def put_text(storage: Storage, name: str, text: str) -> None:

@@ -78,6 +78,11 @@ def maps_as_pictures(pose_maps: Tensor) -> NDArray[np.uint8]:
     return (pose_maps * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
+def with_lines(picture: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a darkened picture with a drawn pose over it; all are (height, width, 3)."""
+    return np.where(drawn.max(axis=2, keepdims=True) > 0, drawn, picture // 2)
+
+
 def fixed_choice(count: int, size: int) -> NDArray[np.int64]:
     """Return `size` fixed indices below `count`, different ones if there are so many."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(1)).numpy()

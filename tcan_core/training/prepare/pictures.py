@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ from media.contact_sheet import contact_sheet
 from media.image import write_png
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.training.prepare.candidates import Candidate
-from tcan_core.training.prepare.crops import Square
+from tcan_core.training.prepare.clip_writers import PreparedClip
 from tcan_core.training.storage import Storage
 
 SHEET = "sheet.png"
@@ -52,29 +53,30 @@ class SheetRows:
             self._every *= 2
 
 
+def cell_numbers(frames: int) -> list[int]:
+    """Return the indices of the frames in a clip's row."""
+    return [int(one) for one in np.linspace(0, frames - 1, min(_COLUMNS, frames)).round()]
+
+
 def draw_clip(
-    name: str,
-    clip: Candidate,
-    square: Square,
-    frames: NDArray[np.uint8],
-    size: int,
+    clip: Candidate, prepared: PreparedClip, frames: dict[int, NDArray[np.uint8]]
 ) -> ClipPicture:
-    """Return a row with a few frames of a candidate; a kept one is drawn with its skeletons.
+    """Return a row with a few frames of a candidate, each as another of its crops.
+
+    Those of a kept clip have skeletons.
 
     Args:
-        name: name of the video.
-        frames: (frames, size, size, 3); all frames of a kept clip, some of a dropped one.
+        frames: frames by their number in the clip, (height, width, 3).
     """
     span = f"{clip.frames.start}-{clip.frames.stop - 1}"
-    label = f"{Path(name).name[-24:]}  frames {span}: {clip.kind}"
-    numbers = np.linspace(0, len(frames) - 1, min(_COLUMNS, len(frames))).round().astype(int)
-    cells = [frames[number] for number in numbers]
-    if not clip.reasons:
-        skeletons = [draw_pose(square.move(clip.poses[number], size)) for number in numbers]
-        cells = [
-            np.where(skeleton.any(axis=2, keepdims=True), skeleton, frame)
-            for skeleton, frame in zip(skeletons, cells, strict=True)
-        ]
+    label = f"{Path(prepared.video).name[-24:]}  frames {span}: {clip.kind}"
+    cells = []
+    for (number, frame), crop in zip(frames.items(), cycle(prepared.crops), strict=False):
+        cell = crop.cut(frame, prepared.regions[number], prepared.size)
+        if not clip.reasons:
+            skeleton = draw_pose(prepared.pose(number, crop))
+            cell = np.where(skeleton.any(axis=2, keepdims=True), skeleton, cell)
+        cells.append(cell)
     return ClipPicture(label, cells)
 
 

@@ -4,91 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from media.digest import file_sha256
-from media.limits import MediaLimits
-from media.timing import MAX_FPS
 from media.video_reader import VideoReader
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
-from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import find_part, load_codec
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.prepare.candidates import Candidate, find_candidates
-from tcan_core.training.prepare.crops import Square, centered_square, square_around
-from tcan_core.training.prepare.pictures import SheetRows, draw_clip, put_sheet
-from tcan_core.training.prepare.quality import QualitySettings
-from tcan_core.training.puppet_data import to_images
+from tcan_core.training.prepare.clip_writers import PreparedClip, ShardClipWriter
+from tcan_core.training.prepare.crops import (
+    Crop,
+    Pictures,
+    centered_region,
+    random_crop,
+    region_around,
+)
+from tcan_core.training.prepare.pictures import SheetRows, cell_numbers, draw_clip, put_sheet
+from tcan_core.training.prepare.settings import PrepareSettings
 from tcan_core.training.shards import ShardIndex, ShardWriter, put_text
 from tcan_core.training.storage import Storage
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 REPORT = "report.json"
 SPLITS = TRAIN, VALIDATION = "train", "validation"
-_ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
-
-
-@dataclass(frozen=True)
-class PrepareSettings:
-    """Settings of data preparation.
-
-    Attributes:
-        preset: preset whose autoencoder encodes the clips.
-        weights: folder with the preset's parts; None uses the preset's own.
-        size: side of the clips in pixels; None uses the preset's.
-        detector: name of the pose detector; None uses the preset's.
-        device: torch device of the autoencoder.
-        validation_share: fraction of the videos held out for validation, chosen by name, 0..1.
-        max_clip_frames: longer clips are cut into parts of about equal length.
-        max_duration_s: longer videos are rejected.
-
-    Raises:
-        ParameterError: a value is out of its range.
-    """
-
-    preset: str = "sd15"
-    weights: Path | None = None
-    size: int | None = None
-    detector: str | None = None
-    device: str = "cpu"
-    validation_share: float = 0.05
-    max_clip_frames: int = 600
-    max_duration_s: float = 12 * 3600.0
-    quality: QualitySettings = field(default_factory=QualitySettings)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.validation_share < 1:
-            raise ParameterError(
-                f"validation_share is {self.validation_share}; it must be at least 0 and below 1"
-            )
-        if not 0 < self.max_duration_s < float("inf"):
-            raise ParameterError(f"max_duration_s is {self.max_duration_s}; it must be above 0")
-        if self.max_clip_frames < self.quality.min_frames:
-            raise ParameterError(
-                f"max_clip_frames is {self.max_clip_frames}; it must be at least min_frames, "
-                f"{self.quality.min_frames}"
-            )
-
-    def limits(self) -> MediaLimits:
-        """Return generous limits: the user's own videos are streamed, of any size and rate."""
-        frames = max(1, round(self.max_duration_s * MAX_FPS))
-        pixels = MediaLimits.max_pixels * frames
-        return MediaLimits(
-            max_bytes=2**40,
-            max_frames=frames,
-            max_duration_s=self.max_duration_s,
-            max_video_pixels=pixels,
-        )
+_CROP_SCALE = (0.9, 1.0)  # of the method
 
 
 @dataclass
@@ -157,14 +105,14 @@ class _Preparation:
         preset = load_preset(settings.preset)
         self.storage, self.settings, self.limits = storage, settings, settings.limits()
         self.detector = build_detector(settings.detector or preset.detector)
-        self.codec = load_codec(preset, settings.weights).to(settings.device).eval()
-        self.size = settings.size or preset.resolution
-        if self.size % self.codec.factor:
-            raise ParameterError(
-                f"size is {self.size}; it must be a multiple of {self.codec.factor}"
-            )
+        codec = load_codec(preset, settings.weights).to(settings.device).eval()
+        size = settings.size or preset.resolution
+        if size % codec.factor:
+            raise ParameterError(f"size is {size}; it must be a multiple of {codec.factor}")
+        self.size = (size, size)
         digest = file_sha256(find_part(preset, "vae", settings.weights))
-        self.writer = ShardWriter(storage, ShardIndex(self.size, digest, self.detector.name))
+        shards = ShardWriter(storage, ShardIndex(size, digest, self.detector.name))
+        self.writer = ShardClipWriter(shards, codec)
         self.report, self.pictures = PrepareReport(), SheetRows()
 
     def add_video(self, video: Path, name: str) -> None:
@@ -177,15 +125,43 @@ class _Preparation:
         try:
             reader = VideoReader(video, self.limits)
             candidates = find_candidates(reader, self.detector, self.settings.quality)
-            clips = split_long_candidates(candidates, self.settings.max_clip_frames)
-            for clip, square, frames in _read(reader, clips, self.size):
-                self.report.frames += len(clip.frames)
-                if not clip.reasons:
-                    self._keep(name, float(reader.fps), clip, square, frames)
-                self.pictures.add(partial(draw_clip, name, clip, square, frames, self.size))
-                self.report.clips.append(_entry(name, self._split(name), clip))
+            numbered = enumerate(reader)
+            for clip in split_long_candidates(candidates, self.settings.max_clip_frames):
+                found = self._prepared(name, reader, clip)
+                self._add_clip(clip, found, _frames_of(numbered, clip))
         except MediaError as error:
             self.report.unreadable[name] = str(error)
+
+    def _add_clip(self, clip: Candidate, found: PreparedClip, frames: Iterator[Pictures]) -> None:
+        """Read the frames of a clip, write it if it is to be kept, and record it."""
+        numbers, cells = cell_numbers(len(clip.frames)), list[Pictures]()
+        seen = _with_kept(frames, numbers, cells)
+        if clip.reasons:
+            deque(seen, maxlen=0)
+        else:
+            self.writer.add(found, seen)
+            self.report.kept_frames += len(clip.frames)
+        self.report.frames += len(clip.frames)
+        self.pictures.add(partial(draw_clip, clip, found, dict(zip(numbers, cells, strict=True))))
+        self.report.clips.append(_entry(found, clip))
+
+    def _prepared(self, video: str, reader: VideoReader, clip: Candidate) -> PreparedClip:
+        around = region_around(clip.poses, self.size) if clip.poses else None
+        region = around or centered_region(reader.size, self.size)
+        name = f"{video}-{clip.frames.start:06d}"  # with the suffix: a.mp4 and a.mov may coexist
+        split = split_of(video, self.settings.validation_share)
+        number = 0 if clip.reasons or split == VALIDATION else self.settings.crops
+        return PreparedClip(
+            name,
+            split,
+            video,
+            clip.frames.start,
+            float(reader.fps),
+            clip.poses,
+            [region] * len(clip.frames),
+            self.size,
+            [Crop(), *random_crops(name, number, self.settings.flips)],
+        )
 
     def finish(self) -> PrepareReport:
         """Store sheet, report and index.
@@ -199,23 +175,6 @@ class _Preparation:
         put_text(self.storage, REPORT, json.dumps(_plain(self.report, self.settings), indent=1))
         self.writer.close()
         return self.report
-
-    def _keep(
-        self, name: str, fps: float, clip: Candidate, square: Square, frames: NDArray[np.uint8]
-    ) -> None:
-        self.writer.add(
-            _encode(frames, self.codec, self.settings.device),
-            [square.move(pose, self.size) for pose in clip.poses],
-            name=f"{name}-{clip.frames.start:06d}",  # with the suffix: a.mp4 and a.mov may coexist
-            split=self._split(name),
-            video=name,
-            first_frame=clip.frames.start,
-            fps=fps,
-        )
-        self.report.kept_frames += len(frames)
-
-    def _split(self, name: str) -> str:
-        return split_of(name, self.settings.validation_share)
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -236,25 +195,34 @@ def split_of(name: str, validation_share: float) -> str:
     return VALIDATION if position < validation_share else TRAIN
 
 
-def _read(
-    reader: VideoReader, clips: Iterable[Candidate], size: int
-) -> Iterator[tuple[Candidate, Square, NDArray[np.uint8]]]:
-    """Read a video from its start, and yield each candidate with its square and its frames.
+def random_crops(name: str, number: int, flips: bool) -> list[Crop]:
+    """Return the crops of a clip, which depend only on its name and so never change.
 
-    Candidates must be in frame order. Frames are (frames, size, size, 3); for a dropped candidate
-    only some are returned.
+    Args:
+        flips: mirror every second one, beginning with the first.
     """
-    numbered = enumerate(reader)
-    for clip in clips:
-        square = square_around(clip.poses) if clip.poses else centered_square(reader.size)
-        indices = clip.frames[:: max(1, len(clip.frames) // 6)] if clip.reasons else clip.frames
-        crops = []
-        for index, frame in numbered:
-            if index in indices:
-                crops.append(square.cut(frame, size))
-            if index == clip.frames.stop - 1:
-                break
-        yield clip, square, np.stack(crops)
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]))
+    return [
+        random_crop(rng, _CROP_SCALE, float(flips and index % 2 == 0)) for index in range(number)
+    ]
+
+
+def _frames_of(numbered: Iterator[tuple[int, Pictures]], clip: Candidate) -> Iterator[Pictures]:
+    """Yield the frames of a clip; clips must be read in the order of their frames."""
+    for index, frame in numbered:
+        yield frame
+        if index == clip.frames.stop - 1:
+            return
+
+
+def _with_kept(
+    frames: Iterable[Pictures], numbers: Sequence[int], kept: list[Pictures]
+) -> Iterator[Pictures]:
+    """Yield the frames, and append those of these numbers to `kept`."""
+    for number, frame in enumerate(frames):
+        if number in numbers:
+            kept.append(frame)
+        yield frame
 
 
 def split_long_candidates(candidates: Iterable[Candidate], max_frames: int) -> Iterator[Candidate]:
@@ -273,18 +241,10 @@ def _parts(candidate: Candidate, max_frames: int) -> list[Candidate]:
     ]
 
 
-@torch.no_grad()
-def _encode(frames: NDArray[np.uint8], codec: ImageCodec, device: str) -> torch.Tensor:
-    batches = (
-        frames[first : first + _ENCODE_BATCH] for first in range(0, len(frames), _ENCODE_BATCH)
-    )
-    return torch.cat([codec.encode(to_images(batch).to(device)).cpu() for batch in batches])
-
-
-def _entry(name: str, split: str, clip: Candidate) -> dict[str, Any]:
+def _entry(found: PreparedClip, clip: Candidate) -> dict[str, Any]:
     return {
-        "video": name,
-        "split": split,
+        "video": found.video,
+        "split": found.split,
         "shot": clip.shot,
         "first_frame": clip.frames.start,
         "frames": len(clip.frames),

@@ -17,7 +17,8 @@ from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import FolderData
 from tcan_core.training.damaged_files import DamagedFiles
-from tcan_core.training.folder_data import Crop, FolderClips, find_clips
+from tcan_core.training.folder_data import FolderClips, find_clips
+from tcan_core.training.prepare.crops import Crop, whole_image
 from tcan_core.training.samples import Samples, draw_samples, numpy_generators
 from tests.tcan_core.training.conftest import TinyRuns
 
@@ -85,12 +86,15 @@ def test_encoding_is_the_same_under_autocast(root: Path, codec: ImageCodec) -> N
 def test_a_crop_is_a_square_of_the_shorter_side() -> None:
     picture = np.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint8)
 
-    whole = Crop(side=1.0, down=0.5, across=0.5).cut(picture, WIDTH)
+    image = whole_image((HEIGHT, WIDTH))
+    whole = Crop().cut(picture, image, (WIDTH, WIDTH))
     assert np.array_equal(whole, picture[8:48])
-    corner = Crop(side=0.9, down=1.0, across=1.0).cut(picture, 36)
+    flipped = Crop(is_flipped=True).cut(picture, image, (WIDTH, WIDTH))
+    assert np.array_equal(flipped, picture[8:48, ::-1])
+    corner = Crop(scale=0.9, down=1.0, across=1.0).cut(picture, image, (36, 36))
     assert np.array_equal(corner, picture[-36:, -36:])
-    assert Crop(0.95, 0.3, 0.6).cut(picture, 32).shape == (32, 32, 3)
-    assert Crop(0.95, 0.3, 0.6).cut(picture, 64).shape == (64, 64, 3)
+    for side in (32, 64):
+        assert Crop(0.95, 0.3, 0.6).cut(picture, image, (side, side)).shape == (side, side, 3)
 
 
 @pytest.mark.parametrize("num_frames", [1, 6])

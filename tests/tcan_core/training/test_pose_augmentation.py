@@ -172,6 +172,22 @@ def both(
     return plain, augmented
 
 
+def test_mirrored_samples_of_folders_exchange_left_and_right(tmp_path: Path) -> None:
+    write_keypoint_clip(tmp_path, "00001", 1)
+    straight, flipped = (
+        FolderClips(FolderData(str(tmp_path), size=32, flip_share=share), 6)._read(
+            np.random.default_rng(0), []
+        )
+        for share in (0.0, 1.0)
+    )
+
+    assert np.array_equal(flipped[0], straight[0][:, :, ::-1])
+    shown, turned = flipped[1], straight[1][:, :, ::-1]
+    lines = shown.any(axis=3)
+    assert np.mean(lines != turned.any(axis=3)) < 0.02  # the same body
+    assert np.mean((shown != turned).any(axis=3)[lines]) > 0.5  # in the colours of its sides
+
+
 def write_keypoint_clip(root: Path, name: str, seed: int) -> None:
     """Write a clip whose poses are keypoints, on the canvas of its images."""
     write_clip(root, name, seed)

@@ -26,16 +26,17 @@ from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import ShardData
 from tcan_core.training.prepare.candidates import find_candidates
-from tcan_core.training.prepare.crops import Square, square_around
+from tcan_core.training.prepare.crops import Region, region_around
 from tcan_core.training.prepare.pictures import ClipPicture, SheetRows
 from tcan_core.training.prepare.prepare import (
     REPORT,
     PrepareReport,
-    PrepareSettings,
     prepare_videos,
+    random_crops,
     split_of,
 )
 from tcan_core.training.prepare.quality import QualitySettings
+from tcan_core.training.prepare.settings import PrepareSettings
 from tcan_core.training.prepare.shots import LONGEST, ShotCutter, thumbnail
 from tcan_core.training.samples import draw_samples
 from tcan_core.training.shard_data import ShardClips, fetch_shards, local_folder
@@ -195,15 +196,15 @@ def test_every_frame_of_a_clip_may_be_drawn(
     latents = {
         name: tensor.float()
         for name, tensor in load_file(next(prepared[0].glob("shard-*"))).items()
-        if name.endswith("latents")
+        if "/latents" in name
     }
 
-    batch = clips.sample(draw_samples(0, 0, range(30)))
-    again = clips.sample(draw_samples(0, 0, range(15, 30)))
+    batch = clips.sample(draw_samples(0, 0, range(60)))
+    again = clips.sample(draw_samples(0, 0, range(45, 60)))
 
-    assert torch.equal(batch.latents[15:], again.latents)
-    assert torch.equal(batch.pose_maps[15:], again.pose_maps)
-    assert batch.pose_maps.shape == (30, 3, 6, 32, 32) and 0.5 < batch.pose_maps.max() <= 1
+    assert torch.equal(batch.latents[45:], again.latents)
+    assert torch.equal(batch.pose_maps[45:], again.pose_maps)
+    assert batch.pose_maps.shape == (60, 3, 6, 32, 32) and 0.5 < batch.pose_maps.max() <= 1
     drawn = set()
     for row in batch.latents.transpose(1, 2):
         [(name, first)] = [
@@ -213,7 +214,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
             if torch.equal(clip[start : start + 6], row)
         ]
         drawn.add(name)
-    assert drawn == set(latents)
+    assert drawn == set(latents) and len(drawn) == 3 * 4  # of each clip its views as well
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
@@ -266,10 +267,10 @@ def test_a_crop_square_contains_the_body_and_stays_inside_the_picture() -> None:
     points[0], points[1] = (5, 10), (25, 50)
     pose = Pose(points, np.ones(18), (60, 100))
 
-    square = square_around([pose])
+    region = region_around([pose], (26, 26))
 
-    assert square == Square(left=0, top=4, side=52)
-    moved = square.move(pose, 26)
+    assert region == Region(left=0, top=4, width=52, height=52)
+    moved = region.move(pose, (26, 26))
     np.testing.assert_allclose(moved.keypoints[1], [12.5, 23])
     assert moved.canvas == (26, 26)
 
@@ -310,6 +311,25 @@ def test_data_prepare_reports_an_empty_split(
     assert ended.value.code == 0
     assert "1 for train, 0 for validation" in output.out
     assert "warning: no clips for validation" in output.err and "--validation-share" in output.err
+    assert len(read_index(tmp_path / "out" / "index.json").clips[0].views) == 3
+
+    check = f"data check {tmp_path / 'out'} --sheet {tmp_path / 'check.png'}"
+    with pytest.raises(SystemExit) as ended:
+        main([*check.split(), "--preset", str(TINY), "--weights", str(weights)])
+
+    assert ended.value.code == 0
+    assert "the digests of all shards are right" in capsys.readouterr().out
+    assert read_image(tmp_path / "check.png").shape[1] > 4 * 32  # the whole and three views
+
+
+def test_crops_are_stable_and_every_second_is_mirrored() -> None:
+    crops = random_crops("a.mp4-000000", 5, flips=True)
+
+    assert crops[:3] == random_crops("a.mp4-000000", 3, flips=True)
+    assert [crop.is_flipped for crop in crops] == [True, False, True, False, True]
+    assert all(0.9 <= crop.scale <= 1 for crop in crops)
+    assert not any(crop.is_flipped for crop in random_crops("a.mp4-000000", 5, flips=False))
+    assert random_crops("b.mp4-000000", 5, flips=True) != crops
 
 
 def test_a_videos_split_is_stable() -> None:
