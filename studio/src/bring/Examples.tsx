@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
-import { describeError, request, type Trouble } from "../api/index.ts";
+import examples from "../../../service/studio/examples/examples.json";
+import { describeError, type Trouble } from "../api/index.ts";
 import { PlayIcon } from "../icons.tsx";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import type { Workbench } from "../shell/workbench.ts";
@@ -9,33 +9,12 @@ import { texts } from "../texts.ts";
 
 const FOLDER = "/studio/examples/";
 
-interface Example {
-  name: string;
-  title: string;
-  file: string;
-}
-
-interface ExampleList {
-  pictures: Example[];
-  videos: Example[];
-}
+type Example = (typeof examples.pictures)[number];
 
 /** Characters and motions of the project: a click makes the first video. */
-export function Examples({ bench }: { bench: Workbench }): JSX.Element | null {
-  const list = useSignal<ExampleList | null>(null);
-  const motion = useSignal<Example | null>(null);
+export function Examples({ bench }: { bench: Workbench }): JSX.Element {
+  const motion = useSignal(examples.videos[0]!);
   const trouble = useSignal<Trouble | null>(null);
-
-  useEffect(() => {
-    void request<ExampleList>(`${FOLDER}examples.json`).then(
-      (read) => {
-        list.value = read;
-        motion.value = read.videos[0] ?? null;
-      },
-      // The page works without examples, in a build that has none.
-      () => undefined,
-    );
-  }, []);
 
   const animate = async (character: Example, driver: Example) => {
     trouble.value = null;
@@ -49,9 +28,6 @@ export function Examples({ bench }: { bench: Workbench }): JSX.Element | null {
     }
   };
 
-  if (list.value === null) {
-    return null;
-  }
   const chosen = motion.value;
   return (
     <section class="examples" aria-labelledby="examples-title">
@@ -62,17 +38,17 @@ export function Examples({ bench }: { bench: Workbench }): JSX.Element | null {
       <fieldset class="row">
         <legend class="visually-hidden">{texts.examples.motion}</legend>
         <div class="motions">
-          {list.value.videos.map((video) => (
+          {examples.videos.map((video) => (
             <label class="motion" key={video.name}>
               <input
                 class="visually-hidden"
                 type="radio"
                 name="motion"
-                checked={chosen?.name === video.name}
+                checked={chosen.name === video.name}
                 onChange={() => (motion.value = video)}
               />
               <span>
-                <MovingThumbnail url={FOLDER + video.file} isPlaying={chosen?.name === video.name} />
+                <MovingThumbnail url={FOLDER + video.file} isPlaying={chosen.name === video.name} />
                 {video.title}
               </span>
             </label>
@@ -80,13 +56,12 @@ export function Examples({ bench }: { bench: Workbench }): JSX.Element | null {
         </div>
       </fieldset>
       <div class="characters">
-        {list.value.pictures.map((picture) => (
+        {examples.pictures.map((picture) => (
           <button
             class="character"
             type="button"
             key={picture.name}
-            disabled={chosen === null}
-            onClick={() => chosen && void animate(picture, chosen)}
+            onClick={() => void animate(picture, chosen)}
           >
             <img src={FOLDER + picture.file} alt="" width="256" height="256" />
             <span>

@@ -23,7 +23,7 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
         </div>
         <SubmitBar bench={bench} />
       </div>
-      <div class={`stage ${hasInputs ? "" : "first"}`}>
+      <div class={`stage ${hasInputs ? "" : "first"} ${bench.run.value.kind}`}>
         {!hasInputs && bench.run.value.kind === "none" ? <Examples bench={bench} /> : null}
         {picture.kind === "ready" && driver.kind === "ready" ? (
           <PosesStep

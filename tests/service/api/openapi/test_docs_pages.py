@@ -38,3 +38,12 @@ def test_documentation_page_works_offline(client: TestClient) -> None:
         assert not name.startswith("/")
         assert client.get(str(page.url.join(name))).status_code == 200
     expect_problem(client.get("/docs/other.js"), 404, "not_found")
+
+
+def test_openapi_document_is_compressed_for_callers_that_accept_it(client: TestClient) -> None:
+    plain = client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    compressed = client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert compressed.content == plain.content
+    assert compressed.num_bytes_downloaded < len(plain.content) / 4
