@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+IPV6_PREFIX = 64
 
 
 class HttpLimits(BaseModel):
@@ -27,9 +30,9 @@ class HttpLimits(BaseModel):
     )
     trusted_proxies: str = Field(
         "",
-        description="Addresses and networks of proxies that limit connections per address "
-        "themselves, separated by commas, such as 10.2.0.0/16; only the limit on all connections "
-        "applies to them.",
+        description="Addresses and networks of proxies that limit connections and sign-ins per "
+        "address themselves, separated by commas, such as 10.2.0.0/16; only the limit on all "
+        "connections applies to them.",
     )
     streams_per_caller: int = Field(
         256,
@@ -57,10 +60,32 @@ class HttpLimits(BaseModel):
         _networks(text)
         return text
 
-    @property
+    @cached_property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `trusted_proxies`."""
         return _networks(self.trusted_proxies)
+
+    def client_network(self, address: str) -> str:
+        """Return the address or network whose use is limited together.
+
+        Args:
+            address: the client's address; empty for a Unix socket.
+
+        Returns:
+            The address, for IPv6 its /64 network, for other texts the text; empty if no limit of
+            its own applies: for Unix sockets and trusted proxies.
+        """
+        try:
+            parsed = ip_address(address.partition("%")[0])
+        except ValueError:
+            return address
+        if isinstance(parsed, IPv6Address):
+            parsed = parsed.ipv4_mapped or parsed
+        if any(parsed in network for network in self.trusted_networks):
+            return ""
+        if isinstance(parsed, IPv6Address):
+            return str(ip_network((parsed, IPV6_PREFIX), strict=False))
+        return str(parsed)
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -21,8 +21,18 @@ from service.submission.field_problems import field_problems, summary
 
 MEDIA_TYPE = "application/problem+json"
 NOT_FRAMED = "frame-ancestors 'none'"
-# Headers of every answer: browsers must neither guess its type nor show it in a frame.
-SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": NOT_FRAMED}
+# Headers of every answer that has none of its own: browsers must neither guess its type nor show it
+# in a frame, nor load it into other sites' pages but by CORS, nor tell other sites its address.
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": NOT_FRAMED,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+}
+# Of answers that pages of any site may show, because the request proves its right without a cookie.
+ANY_PAGE = {"Cross-Origin-Resource-Policy": "cross-origin"}
+# Of pages: no window of another site keeps a handle on them.
+OWN_WINDOW = {"Cross-Origin-Opener-Policy": "same-origin"}
 RETRY_AFTER_S = 2
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 

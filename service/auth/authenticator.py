@@ -110,9 +110,10 @@ class Authenticator:
         await self._jobs.run(put_session(sessions.digest(session_id), key.id, lifetime_ms))
         return session_id, _caller(key)
 
-    async def sign_out(self, session_id: str) -> None:
-        """End a session, if there is one with this id. Raises UnavailableError."""
-        await self._jobs.run(end_session(sessions.digest(session_id)))
+    async def sign_out(self, headers: Mapping[str, str]) -> None:
+        """End the sessions of a request's cookies. Raises UnavailableError."""
+        for session_id in sessions.session_ids(headers).values():
+            await self._jobs.run(end_session(sessions.digest(session_id)))
 
     async def _find_key(self, presented: Credentials) -> ApiKey | None:
         """Return the valid key of these credentials, or None."""
@@ -162,7 +163,9 @@ def _unauthorized(detail: str) -> RejectedError:
 def presented_credentials(headers: Mapping[str, str]) -> Credentials:
     """Return the credentials in a request's headers."""
     key = presented_key(headers)
-    return Credentials(key=key) if key is not None else Credentials(session=_session_id(headers))
+    if key is not None:
+        return Credentials(key=key)
+    return Credentials(session=sessions.session_id(headers))
 
 
 def presented_key(headers: Mapping[str, str]) -> str | None:
@@ -171,9 +174,3 @@ def presented_key(headers: Mapping[str, str]) -> str | None:
     if scheme.lower() == "bearer":
         return value.strip()
     return headers.get("x-api-key")
-
-
-def _session_id(headers: Mapping[str, str]) -> str | None:
-    """Return the id in the session's cookie, or None."""
-    pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
-    return next((value for name, _, value in pairs if name == sessions.COOKIE), None)

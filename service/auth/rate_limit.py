@@ -20,12 +20,16 @@ def rate_headers(limit: int, result: RateLimitResult) -> dict[str, str]:
     }
 
 
-def too_many(limit: int, result: RateLimitResult) -> RejectedError:
-    """Return the error for a request over the limit."""
+def too_many(limit: int, result: RateLimitResult, counted: str = "requests") -> RejectedError:
+    """Return the error for a request over the limit.
+
+    Args:
+        counted: what is limited, in the plural.
+    """
     wait_s = _seconds(result.retry_after_ms)
     return RejectedError(
         ErrorCode.RATE_LIMITED,
-        f"more than {limit} requests within {WINDOW_S} s; retry in {wait_s} s",
+        f"more than {limit} {counted} within {WINDOW_S} s; retry in {wait_s} s",
         headers={"Retry-After": str(wait_s)},
     )
 

@@ -653,11 +653,12 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Exchange an API key for the cookie `tcan_session`, which this service's pages may use.
+         * @description Exchange an API key for a cookie, which this service's pages may use.
          *
-         *     The session has the key's rights, and ends with it or after 12 hours. Requests that change
-         *     something need `Sec-Fetch-Site: same-origin`, or else an `Origin` equal to the `Host`, as
-         *     browsers send them.
+         *     Its name is `__Host-tcan_session` on https, else `tcan_session`. The session has the key's
+         *     rights, and ends with it, by the next sign-in, or after 12 hours. Requests that change something
+         *     need `Sec-Fetch-Site: same-origin`, or else an `Origin` equal to the `Host`, as browsers send
+         *     them. An address may fail 30 times a minute.
          */
         post: operations["sign_in"];
         /**

@@ -1,4 +1,4 @@
-"""Middleware: headers by which browsers neither guess content types nor frame answers."""
+"""Middleware: headers that limit what browsers do with answers."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from service.api.dependencies import GatewayDep
-from service.api.problems import NOT_FRAMED
+from service.api.problems import NOT_FRAMED, OWN_WINDOW
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 
@@ -64,6 +64,7 @@ async def get_docs(gateway: GatewayDep) -> HTMLResponse:
     public = urlsplit(gateway.settings.public_url)
     service = f"{public.scheme}://{public.netloc}" if public.netloc else ""
     page.headers["Content-Security-Policy"] = _policy(bytes(page.body), service)
+    page.headers.update(OWN_WINDOW)
     return page
 
 

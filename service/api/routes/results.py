@@ -14,7 +14,8 @@ from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
 from service.api.middleware.head import SENT_METHOD
 from service.api.openapi.object_responses import object_responses
-from service.api.problems import problem_responses
+from service.api.problems import ANY_PAGE, problem_responses
+from service.auth.authenticator import presented_credentials
 from service.contract.errors import ErrorCode
 from service.contract.job import JobRecord, Output
 from service.contract.params import ResultFormat
@@ -98,7 +99,9 @@ async def _redirect(
     name = f"tcan-{record.id[:8]}-{filename}"
     method = request.scope.get(SENT_METHOD, request.method)
     link = await to_thread.run_sync(gateway.objects.link, key, name, method)
-    return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
+    by_cookie = presented_credentials(request.headers).session is not None
+    headers = {"Cache-Control": "no-store"} | ({} if by_cookie else ANY_PAGE)
+    return RedirectResponse(link, 307, headers=headers)
 
 
 for _output, (_summary, *_names) in ROUTES.items():
@@ -161,5 +164,5 @@ async def get_object(
         media_type=content_type(key),
         filename=filename,
         content_disposition_type="inline",
-        headers={"Cache-Control": "private, max-age=300"},
+        headers={"Cache-Control": "private, max-age=300"} | ANY_PAGE,
     )

@@ -7,9 +7,17 @@ from fastapi import APIRouter, Request, Response
 from service.api.dependencies import GatewayDep
 from service.api.openapi.request_bodies import schema_of
 from service.api.problems import problem_responses
-from service.auth.authenticator import Caller, presented_credentials
+from service.auth.authenticator import Caller
 from service.auth.rate_limit import too_many
-from service.auth.sessions import COOKIE, LIFETIME_S, SIGN_INS_PER_MINUTE, check_same_origin
+from service.auth.sessions import (
+    COOKIE,
+    FAILED_SIGN_INS_PER_MINUTE,
+    LIFETIME_S,
+    SECURE_COOKIE,
+    check_same_origin,
+    is_https,
+    session_ids,
+)
 from service.contract.caller_views import SessionView
 from service.contract.errors import ErrorCode
 from service.contract.requests import SignInRequest
@@ -43,23 +51,30 @@ SIGN_IN_BODY = {
     ),
 )
 async def sign_in(request: Request, response: Response, gateway: GatewayDep) -> SessionView:
-    """Exchange an API key for the cookie `tcan_session`, which this service's pages may use.
+    """Exchange an API key for a cookie, which this service's pages may use.
 
-    The session has the key's rights, and ends with it or after 12 hours. Requests that change
-    something need `Sec-Fetch-Site: same-origin`, or else an `Origin` equal to the `Host`, as
-    browsers send them.
+    Its name is `__Host-tcan_session` on https, else `tcan_session`. The session has the key's
+    rights, and ends with it, by the next sign-in, or after 12 hours. Requests that change something
+    need `Sec-Fetch-Site: same-origin`, or else an `Origin` equal to the `Host`, as browsers send
+    them. An address may fail 30 times a minute.
     """
     check_same_origin(request.headers)
-    await _count_attempt(request, gateway)
+    await _check_failures(request, gateway)
     body = await read_json(SignInRequest, request.headers, request.stream())
     if body is None:
         raise RejectedError(
             ErrorCode.INVALID_REQUEST, 'the body is missing; send JSON: {"key": "..."}'
         )
-    session_id, caller = await gateway.authenticator.sign_in(body.key.get_secret_value())
-    is_secure = request.headers.get("origin", "").startswith("https:")
+    try:
+        session_id, caller = await gateway.authenticator.sign_in(body.key.get_secret_value())
+    except RejectedError:
+        await _check_failures(request, gateway, has_failed=True)
+        raise
+    await _end_sessions(request, response, gateway)
+    is_secure = is_https(request.headers)
+    name = SECURE_COOKIE if is_secure else COOKIE
     response.set_cookie(
-        COOKIE, session_id, LIFETIME_S, httponly=True, samesite="strict", secure=is_secure
+        name, session_id, LIFETIME_S, httponly=True, samesite="strict", secure=is_secure
     )
     response.headers["Cache-Control"] = "no-store"
     return _view(caller)
@@ -85,20 +100,33 @@ async def get_session(request: Request, response: Response, gateway: GatewayDep)
 async def sign_out(request: Request, response: Response, gateway: GatewayDep) -> None:
     """End the session and delete its cookie."""
     check_same_origin(request.headers)
-    session_id = presented_credentials(request.headers).session
-    if session_id is not None:
-        await gateway.authenticator.sign_out(session_id)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    await _end_sessions(request, response, gateway)
 
 
-async def _count_attempt(request: Request, gateway: Gateway) -> None:
-    """Count a sign-in of the client's address. Raises RejectedError (`rate_limited`)."""
-    address = request.client.host if request.client else "local"
+async def _end_sessions(request: Request, response: Response, gateway: Gateway) -> None:
+    """End the sessions of a request's cookies, and delete the cookies."""
+    await gateway.authenticator.sign_out(request.headers)
+    for name in session_ids(request.headers):
+        is_secure = name == SECURE_COOKIE
+        response.delete_cookie(name, secure=is_secure, httponly=True, samesite="strict")
+
+
+async def _check_failures(request: Request, gateway: Gateway, *, has_failed: bool = False) -> None:
+    """Check the failed sign-ins of the client's address, and count one more if it has failed.
+
+    Raises:
+        RejectedError: `rate_limited`.
+    """
+    address = request.client.host if request.client else ""
+    network = gateway.settings.http.client_network(address)
+    if not network:
+        return
+    limit = FAILED_SIGN_INS_PER_MINUTE
     # No caller has such a name.
-    counted = keys.count_request(f"sign-in:{address}", SIGN_INS_PER_MINUTE)
-    result = await gateway.jobs.run(counted)
+    failures = keys.count_request(f"sign-in:{network}", limit, check_only=not has_failed)
+    result = await gateway.jobs.run(failures)
     if not result.allowed:
-        raise too_many(SIGN_INS_PER_MINUTE, result)
+        raise too_many(limit, result, "failed sign-ins")
 
 
 def _view(caller: Caller) -> SessionView:

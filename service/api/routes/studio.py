@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from service.api.dependencies import GatewayDep, get_gateway
-from service.api.problems import NOT_FRAMED
+from service.api.problems import NOT_FRAMED, OWN_WINDOW
 
 FOLDER = Path(__file__).parents[2] / "studio"
 PAGE = "index.html"
@@ -44,6 +44,7 @@ class StudioFiles:
         response = await self._files.get_response(path, scope)
         response.headers["Cache-Control"] = UNCHANGING if path.startswith(HASHED) else "no-cache"
         response.headers["Content-Security-Policy"] = await _policy(Request(scope))
+        response.headers.update(OWN_WINDOW)
         await response(scope, receive, send)
 
 

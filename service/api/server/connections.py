@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 from service.api.server.refusals import Refusal
@@ -19,7 +18,6 @@ DESCRIPTORS_EACH = 2
 # a few clients with long heads must not stop those of all others.
 MAX_UNFINISHED_BYTES = 32 * 1024 * 1024
 SMALL_HEAD_BYTES = 4 * 1024
-IPV6_PREFIX = 64
 
 
 class Connection(Protocol):
@@ -46,7 +44,6 @@ class Connections:
         self.limit = min(limits.connections, allowed_by_descriptors())
         self.unfinished_bytes = 0
         self._address_limit = min(limits.connections_per_address, max(1, self.limit * 3 // 4))
-        self._proxies = limits.trusted_networks
         self._open: dict[Connection, str] = {}
         self._by_address: Counter[str] = Counter()
         self._metrics = metrics
@@ -60,7 +57,7 @@ class Connections:
         Args:
             address: the client's IP address; empty for a Unix socket.
         """
-        network = self._network(address)
+        network = self.limits.client_network(address)
         if len(self._open) >= self.limit:
             return Refusal.CONNECTIONS
         if network and self._by_address[network] >= self._address_limit:
@@ -92,19 +89,6 @@ class Connections:
         """
         for connection in tuple(self._open):
             connection.check(now_s)
-
-    def _network(self, address: str) -> str:
-        """Return whom to count a connection for; empty for everyone without a limit of its own."""
-        if not address:
-            return ""
-        parsed = ip_address(address.partition("%")[0])
-        if isinstance(parsed, IPv6Address):
-            parsed = parsed.ipv4_mapped or parsed
-        if any(parsed in network for network in self._proxies):
-            return ""
-        if isinstance(parsed, IPv6Address):
-            return str(ip_network((parsed, IPV6_PREFIX), strict=False))
-        return str(parsed)
 
 
 def allowed_by_descriptors() -> int:

@@ -90,11 +90,16 @@ def any_key() -> Command[bool]:
     return Command("any_key", {}, bool)
 
 
-def count_request(caller: str, limit: int) -> Command[RateLimitResult]:
-    """Count a request of the caller if fewer than `limit` were allowed within the window."""
+def count_request(caller: str, limit: int, *, check_only: bool = False) -> Command[RateLimitResult]:
+    """Count a request of the caller if fewer than `limit` were allowed within the window.
+
+    Args:
+        check_only: return the result without counting.
+    """
+    arguments = {"caller": caller, "limit": limit, "window_ms": WINDOW_S * 1000}
     return Command(
         "count_request",
-        {"caller": caller, "limit": limit, "window_ms": WINDOW_S * 1000},
+        arguments | {"check_only": check_only},
         lambda reply: RateLimitResult(bool(reply[0]), reply[1], reply[2]),
     )
 

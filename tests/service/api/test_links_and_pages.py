@@ -184,6 +184,10 @@ def test_every_answer_forbids_guessed_types_and_frames(folder_settings: Settings
         ):
             assert answer.headers["x-content-type-options"] == "nosniff", answer.url
             assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+            assert answer.headers["referrer-policy"] == "same-origin", answer.url
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin", answer.url
+        for page in ("/docs", "/studio"):
+            assert client.get(page).headers["cross-origin-opener-policy"] == "same-origin"
         script = client.get("/docs").text.split("<script>")[1].split("</script>")[0]
         digest = b64encode(sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in client.get("/docs").headers["content-security-policy"]

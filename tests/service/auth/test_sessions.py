@@ -9,8 +9,15 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from service.api.app import create_app
 from service.auth.key_secrets import id_of
-from service.auth.sessions import COOKIE, LIFETIME_S, SIGN_INS_PER_MINUTE, digest
+from service.auth.sessions import (
+    COOKIE,
+    FAILED_SIGN_INS_PER_MINUTE,
+    LIFETIME_S,
+    SECURE_COOKIE,
+    digest,
+)
 from service.contract.callers import Scope
 from service.settings import Settings
 from service.stores.job_store import commands, keys
@@ -22,16 +29,23 @@ from tests.service.gateway import running_gateway
 
 SESSION = "/studio/session"
 HERE = {"Origin": "http://testserver"}
+HTTPS = {"Host": "studio.example", "Origin": "https://studio.example"}
 ANONYMOUS: dict[str, Any] = {
     "caller": "anonymous",
     "scopes": ["read", "submit"],
     "key_needed": False,
 }
+STILL_MS = 1_700_000_000_000
 NOBODY: dict[str, Any] = {"caller": None, "scopes": [], "key_needed": True}
 
 
 def sign_in(client: TestClient, text: str, **headers: str) -> Any:
     return client.post(SESSION, json={"key": text}, headers=HERE | headers)
+
+
+def cookie_of(answer: httpx.Response, name: str) -> str:
+    """Return the value of a cookie that an answer sets; clients on http ignore secure ones."""
+    return answer.headers["set-cookie"].split(f"{name}=")[1].split(";")[0]
 
 
 @pytest.fixture
@@ -62,8 +76,42 @@ def test_cookie_is_for_this_site_and_unreadable_for_scripts(
     plain = sign_in(client, text).headers["set-cookie"]
     flags = {part.strip().lower() for part in plain.split(";")[1:]}
     assert flags == {"httponly", f"max-age={LIFETIME_S}", "path=/", "samesite=strict"}
-    secure = sign_in(client, text, Host="studio.example", Origin="https://studio.example")
-    assert "; Secure" in secure.headers["set-cookie"]
+    secure = sign_in(client, text, **HTTPS).headers["set-cookie"].split(", ")[-1]
+    name, *parts = (part.strip().lower() for part in secure.split(";"))
+    assert name.startswith("__host-tcan_session=") and set(parts) == flags | {"secure"}
+
+
+def test_page_on_https_changes_something_by_the_cookie_of_https_only(
+    client: TestClient, jobs: JobStore
+) -> None:
+    text = new_key(jobs, "ann")
+    here = sign_in(client, text).cookies[COOKIE]
+    secure = cookie_of(sign_in(client, text, **HTTPS, Cookie=""), SECURE_COOKIE)
+    client.cookies.clear()
+    planted, both = f"{COOKIE}={here}", f"{COOKIE}={here}; {SECURE_COOKIE}={secure}"
+    for cookie, headers, status in (
+        (f"{SECURE_COOKIE}={secure}", HTTPS, 201),
+        (both, HTTPS, 201),
+        (planted, HTTPS, 401),
+        (planted, HERE, 201),
+    ):
+        answer = client.post("/uploads", headers=headers | {"Cookie": cookie})
+        assert answer.status_code == status, (cookie, headers)
+    assert client.get("/jobs", headers={"Cookie": planted}).status_code == 200
+    # The cookie of https comes first: one that another page planted does not replace it.
+    assert (
+        client.get("/jobs", headers={"Cookie": f"{SECURE_COOKIE}=x; {planted}"}).status_code == 401
+    )
+
+
+def test_new_sign_in_ends_the_session_before(page: TestClient, jobs: JobStore) -> None:
+    before = {"Cookie": f"{COOKIE}={page.cookies[COOKIE]}"}
+    assert sign_in(page, "tcan_x").status_code == 401
+    assert page.get("/jobs", headers=before).status_code == 200
+    assert sign_in(page, new_key(jobs, "ben")).status_code == 200
+    assert page.get("/usage").json()["caller"] == "ben"
+    page.cookies.clear()
+    assert page.get("/jobs", headers=before).status_code == 401
 
 
 ORIGINS: list[tuple[dict[str, str], bool]] = [
@@ -162,12 +210,34 @@ def test_sign_in_without_a_key_is_refused(client: TestClient) -> None:
         assert "set-cookie" not in answer.headers
 
 
-def test_sign_ins_are_limited(client: TestClient, jobs: JobStore) -> None:
+def test_failed_sign_ins_are_limited(folder_settings: Settings, jobs: JobStore) -> None:
     text = new_key(jobs, "ann")
-    codes = {sign_in(client, "tcan_x").status_code for _ in range(SIGN_INS_PER_MINUTE)}
-    refused = sign_in(client, text)
-    assert (codes, refused.status_code) == ({401}, 429)
-    assert int(refused.headers["retry-after"]) > 0
+    # A clock that stands still, so that no attempt is over a minute old.
+    with TestClient(create_app(folder_settings, lambda: STILL_MS)) as client:
+        signed_in = {sign_in(client, text).status_code for _ in range(FAILED_SIGN_INS_PER_MINUTE)}
+        failed = {sign_in(client, "tcan_x").status_code for _ in range(FAILED_SIGN_INS_PER_MINUTE)}
+        refused = [sign_in(client, attempt) for attempt in (text, "tcan_x")]
+    assert (signed_in, failed) == ({200}, {401})
+    assert {answer.status_code for answer in refused} == {429}
+    assert refused[0].headers["retry-after"] == "60"
+    assert "more than 30 failed sign-ins within 60 s" in refused[0].json()["detail"]
+
+
+def test_failures_of_one_client_do_not_hinder_others(
+    folder_settings: Settings, jobs: JobStore
+) -> None:
+    text = new_key(jobs, "ann")
+    http = folder_settings.http.model_copy(update={"trusted_proxies": "10.0.0.0/8"})
+    settings = folder_settings.model_copy(update={"http": http})
+    for address, failures, status in (
+        ("192.0.2.1", FAILED_SIGN_INS_PER_MINUTE, 429),
+        ("192.0.2.2", 1, 200),
+        ("10.1.2.3", FAILED_SIGN_INS_PER_MINUTE + 1, 200),
+    ):
+        app = create_app(settings, lambda: STILL_MS)
+        with TestClient(app, client=(address, 1)) as client:
+            assert {sign_in(client, "tcan_x").status_code for _ in range(failures)} == {401}
+            assert sign_in(client, text).status_code == status, address
 
 
 def test_key_is_in_no_log_and_no_answer(

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import httpx
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
+from service.auth.sessions import COOKIE
 from service.contract.job import Output
 from service.settings import Settings
 from service.stores.job_store.store import JobStore
@@ -122,6 +124,18 @@ def test_signed_url_supports_ranges_and_a_file_name(url: str, fetch: Fetch) -> N
     first = fetch(address, {"Range": "bytes=0-9"})
     assert first.headers["content-range"] == f"bytes 0-9/{len(CONTENT)}"
     assert fetch(address, {"Range": "bytes=256000-"}).status == 416
+
+
+def test_pages_of_other_sites_may_show_a_result_unless_a_cookie_asks_for_it(url: str) -> None:
+    policy = "cross-origin-resource-policy"
+    with httpx.Client(base_url=url, timeout=GUARD_S) as page:
+        own = page.get("/jobs/a/result", headers={"Cookie": f"{COOKIE}=x"})
+        assert (own.status_code, own.headers[policy]) == (307, "same-origin")
+        shown = page.get("/jobs/a/result")
+        assert (shown.status_code, shown.headers[policy]) == (307, "cross-origin")
+        if shown.headers["location"].startswith("/"):  # the S3 store serves its own links
+            assert page.get(shown.headers["location"]).headers[policy] == "cross-origin"
+        assert page.get("/jobs/a").headers[policy] == "same-origin"
 
 
 def test_altered_url_is_refused(url: str, fetch: Fetch) -> None:

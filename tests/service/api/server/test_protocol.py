@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from service.api.server.connections import Connections, allowed_by_descriptors
+from service.api.server.connections import allowed_by_descriptors
 from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
 from service.http_limits import HttpLimits
 from service.settings import Settings
-from service.telemetry.metrics import GatewayMetrics
 from tests.service.api.server.raw_clients import GET, POST, Gateway, play
 
 HEAD_TIMEOUT_S = HttpLimits().head_timeout_s
@@ -270,11 +269,11 @@ def test_incomplete_heads_share_a_limit_on_memory(
 
 
 def test_addresses_of_a_network_count_together() -> None:
-    registry = Connections(HttpLimits(trusted_proxies="10.0.0.0/8"), GatewayMetrics())
-    assert registry._network("2001:db8::1") == registry._network("2001:db8::ffff:2")
-    assert registry._network("2001:db8:0:1::1") != registry._network("2001:db8::1")
-    assert registry._network("::ffff:192.0.2.1") == registry._network("192.0.2.1") == "192.0.2.1"
-    assert registry._network("10.1.2.3") == registry._network("") == ""
+    network = HttpLimits(trusted_proxies="10.0.0.0/8").client_network
+    assert network("2001:db8::1") == network("2001:db8::ffff:2")
+    assert network("2001:db8:0:1::1") != network("2001:db8::1")
+    assert network("::ffff:192.0.2.1") == network("192.0.2.1") == "192.0.2.1"
+    assert network("10.1.2.3") == network("") == ""
 
 
 def test_descriptors_for_upkeep_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
