@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests import samples
 from tests.studio.conftest import OpenPage, axe_violations, bring
 
 pytestmark = pytest.mark.long
@@ -14,13 +15,26 @@ pytestmark = pytest.mark.long
 
 def test_refused_picture_is_explained_beside_its_field(page: Page, pair: Path) -> None:
     broken = png("broken.png", b"no picture")
-    bring(page, broken, pair / "driving.mp4")
-    page.get_by_role("button", name="Animate", exact=True).click()
     inputs = page.get_by_role("region", name="Inputs")
-    expect(inputs.get_by_role("alert")).to_contain_text("Use another picture")
-    expect(inputs.get_by_text("broken.png")).to_be_visible()
-    bring(page, pair / "source.png", pair / "driving.mp4")
-    expect(inputs.get_by_role("alert")).to_have_count(0)
+    for button in ("Animate", "Preview poses"):
+        bring(page, broken, pair / "driving.mp4")
+        expect(inputs.get_by_text("This browser cannot show it")).to_be_visible()
+        page.get_by_role("button", name=button, exact=True).click()
+        expect(inputs.get_by_role("alert")).to_contain_text("Use another picture")
+        expect(inputs.get_by_text("broken.png")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(1)
+        bring(page, pair / "source.png", pair / "driving.mp4")
+        expect(inputs.get_by_role("alert")).to_have_count(0)
+
+
+def test_preset_for_puppets_animates_another_subject_if_one_insists(page: Page, pair: Path) -> None:
+    bring(page, png("plain.png", samples.png(256, 256)), pair / "driving.mp4")
+    page.get_by_role("button", name="Animate", exact=True).click()
+    progress = page.get_by_role("region", name="Progress")
+    expect(progress.get_by_role("alert")).to_contain_text("The picture shows no puppet")
+    expect(progress.get_by_role("alert")).not_to_contain_text("--any-subject")
+    page.get_by_role("button", name="Animate anyway").click()
+    expect(progress.get_by_role("alert")).not_to_contain_text("shows no puppet")
 
 
 def test_file_of_another_kind_is_named(page: Page) -> None:

@@ -19,11 +19,18 @@ test("a lost connection is no refusal", () => {
   expect(describeError(new UnreachableError("no answer")).code).toBe("offline");
 });
 
+test("what a preset was not made for is told in the page's own words", () => {
+  const { detail } = problem("not_a_puppet", "driving.mp4 shows no puppet; to continue anyway: --any-subject");
+  expect(detail).toMatch(/^The driving video shows no puppet/);
+  expect(detail).not.toContain("--");
+});
+
 test.each([
   [problem("invalid_image", "The file is damaged"), "picture"],
   [problem("url_failed", "driving: 404"), "driver"],
   [problem("invalid_pose_file", "image_pose: two persons"), null],
   [problem("video_too_long", "601 s"), "driver"],
+  [problem("invalid_params", "image_url: must be an address"), "picture"],
   [problem("invalid_params", "params.seed: too large", [{ field: "params.seed", detail: "too large" }]), null],
 ])("$code belongs to its field", (trouble, input) => {
   expect(inputOf(trouble)).toBe(input);

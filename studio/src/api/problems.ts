@@ -36,8 +36,12 @@ export function describeJobError(job: Job): Trouble | null {
 
 /** Return the input that the refusal is about, if it is about one. */
 export function inputOf(trouble: Trouble): InputName | null {
+  return inputNamed(trouble.code, trouble.fields[0]?.field ?? trouble.detail);
+}
+
+function inputNamed(code: string, text: string): InputName | null {
   // `image: ...` or `driving: ...`, as the service's details start; the code alone where they do not.
-  const named = /^(image_pose|image|driving|params|options)\b/i.exec(trouble.fields[0]?.field ?? trouble.detail)?.[1];
+  const named = /^(image_pose|image|driving|params|options)(_url|_upload)?\b/i.exec(text)?.[1];
   switch (named?.toLowerCase()) {
     case "image":
       return "picture";
@@ -48,16 +52,18 @@ export function inputOf(trouble: Trouble): InputName | null {
     default:
       return null;
   }
-  if (/^(invalid_image|image_|not_a_puppet)/.test(trouble.code)) {
+  if (/^(invalid_image|image_|not_a_puppet)/.test(code)) {
     return "picture";
   }
-  return /^(invalid_video|video_|invalid_pose_file)/.test(trouble.code) ? "driver" : null;
+  return /^(invalid_video|video_|invalid_pose_file)/.test(code) ? "driver" : null;
 }
 
 function describe(code: string, detail: string, fields: Trouble["fields"]): Trouble {
   const known = code in texts.problems.next ? (code as ErrorCode) : "unknown";
   const next = known === "unknown" ? texts.problems.unknownNext : texts.problems.next[known];
-  return { code: known, detail: sentence(detail), next, fields };
+  // The service's own words for it are about commands, which a page does not have.
+  const said = known === "not_a_puppet" ? texts.problems.noPuppet[inputNamed(code, detail) ?? "picture"] : detail;
+  return { code: known, detail: sentence(said), next, fields };
 }
 
 /** The service's details start with a field's name or a small letter. */

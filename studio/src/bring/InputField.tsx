@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX, TargetedDragEvent, TargetedEvent } from "preact";
 import type { InputName } from "../api/index.ts";
 import { fileSize, percent } from "../format.ts";
-import { CheckIcon, CloseIcon, FilmIcon, LinkIcon, PictureIcon, RefreshIcon } from "../icons.tsx";
+import { CheckIcon, CloseIcon, FilmIcon, LinkIcon, PictureIcon, RefreshIcon, WarningIcon } from "../icons.tsx";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import type { InputState, Source } from "./input.ts";
@@ -20,7 +20,10 @@ interface Props {
 /** One input: drop a file on it, choose one, or give an address. */
 export function InputField({ name, slot }: Props): JSX.Element {
   const hasAddressForm = useSignal(false);
+  /** The thumbnail that this browser could not show. */
+  const broken = useSignal<string | null>(null);
   const state = slot.state.value;
+  const isBroken = broken.value !== null && broken.value === slot.thumbnail.value;
   const id = `input-${name}`;
 
   const drop = (event: TargetedDragEvent<HTMLDivElement>) => {
@@ -55,7 +58,13 @@ export function InputField({ name, slot }: Props): JSX.Element {
           {state.kind === "empty" ? (
             <span class="input-empty">{name === "picture" ? <PictureIcon /> : <FilmIcon />}</span>
           ) : (
-            <Thumbnail key={slot.thumbnail.value} source={state.source} url={slot.thumbnail.value} />
+            <Thumbnail
+              key={slot.thumbnail.value}
+              source={state.source}
+              url={slot.thumbnail.value}
+              isBroken={isBroken}
+              onBroken={() => (broken.value = slot.thumbnail.value)}
+            />
           )}
         </label>
         <div class="input-words">
@@ -63,7 +72,7 @@ export function InputField({ name, slot }: Props): JSX.Element {
             {texts.bring[name]}
           </label>
           <div id={`${id}-status`} class="hint" role="status">
-            <Status name={name} state={state} />
+            <Status name={name} state={state} isBroken={isBroken} />
           </div>
           <div class="row input-actions">
             <button
@@ -104,7 +113,7 @@ export function InputField({ name, slot }: Props): JSX.Element {
         <TroubleNotice trouble={state.trouble}>
           {state.kind === "failed" && state.canRepeat ? (
             <button class="button" type="button" onClick={slot.repeat}>
-              <RefreshIcon /> {texts.bring.sendAgain}
+              <RefreshIcon /> {texts.bring.again}
             </button>
           ) : null}
         </TroubleNotice>
@@ -113,7 +122,14 @@ export function InputField({ name, slot }: Props): JSX.Element {
   );
 }
 
-function Status({ name, state }: { name: InputName; state: InputState }): JSX.Element {
+interface StatusProps {
+  name: InputName;
+  state: InputState;
+  /** Whether this browser cannot show the file. */
+  isBroken: boolean;
+}
+
+function Status({ name, state, isBroken }: StatusProps): JSX.Element {
   if (state.kind === "empty") {
     return (
       <>
@@ -129,9 +145,14 @@ function Status({ name, state }: { name: InputName; state: InputState }): JSX.El
           {state.isInterrupted ? texts.bring.interrupted : texts.bring.sending(percent(state.sent))}
         </span>
       ) : null}
-      {state.kind === "ready" ? (
+      {state.kind === "ready" && !isBroken ? (
         <span class="input-sent">
           <CheckIcon /> {state.source.kind === "file" ? texts.bring.sent : texts.bring.fromAddress}
+        </span>
+      ) : null}
+      {isBroken ? (
+        <span class="input-doubt">
+          <WarningIcon /> {texts.bring.noThumbnail}
         </span>
       ) : null}
     </>

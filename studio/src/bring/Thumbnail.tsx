@@ -1,13 +1,19 @@
-import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { FilmIcon, LinkIcon } from "../icons.tsx";
+import { FilmIcon, LinkIcon, PictureIcon } from "../icons.tsx";
 import { texts } from "../texts.ts";
 import type { Source } from "./input.ts";
 
+interface Props {
+  source: Source;
+  /** Null for what is elsewhere. */
+  url: string | null;
+  isBroken: boolean;
+  /** Called when this browser cannot show it. */
+  onBroken: () => void;
+}
+
 /** What an input shows, as far as this browser can show it. */
-export function Thumbnail({ source, url }: { source: Source; url: string | null }): JSX.Element {
-  const isBroken = useSignal(false);
-  const fail = () => (isBroken.value = true);
+export function Thumbnail({ source, url, isBroken, onBroken }: Props): JSX.Element {
   if (source.kind === "address" || url === null) {
     return (
       <span class="input-empty">
@@ -18,16 +24,11 @@ export function Thumbnail({ source, url }: { source: Source; url: string | null 
   if (/\.(json|zip)$/i.test(source.file.name)) {
     return <span class="input-empty">{texts.bring.poseFile}</span>;
   }
-  if (isBroken.value) {
-    return (
-      <span class="input-empty" title={texts.bring.noThumbnail}>
-        <FilmIcon />
-        <span class="visually-hidden">{texts.bring.noThumbnail}</span>
-      </span>
-    );
+  if (isBroken) {
+    return <span class="input-empty">{isPicture(source.file) ? <PictureIcon /> : <FilmIcon />}</span>;
   }
-  if (source.file.type.startsWith("image/")) {
-    return <img src={url} alt="" onError={fail} />;
+  if (isPicture(source.file)) {
+    return <img src={url} alt="" onError={onBroken} />;
   }
   return (
     <video
@@ -38,9 +39,13 @@ export function Thumbnail({ source, url }: { source: Source; url: string | null 
       preload="auto"
       tabIndex={-1}
       aria-hidden="true"
-      onError={fail}
+      onError={onBroken}
       onMouseEnter={(event) => void event.currentTarget.play()}
       onMouseLeave={(event) => event.currentTarget.pause()}
     />
   );
+}
+
+function isPicture(file: File): boolean {
+  return file.type.startsWith("image/");
 }

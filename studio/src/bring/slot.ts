@@ -16,6 +16,9 @@ export interface InputSlot {
   clear: (trouble?: Trouble) => void;
 }
 
+/** Refusals after which the same file or address may be taken. */
+const PASSING = new Set<Trouble["code"]>(["upload_not_found", "url_failed"]);
+
 /** Return an empty input. */
 export function createSlot(): InputSlot {
   const state = signal<InputState>(EMPTY);
@@ -68,7 +71,7 @@ export function createSlot(): InputSlot {
         void send(state.value.source.file);
       }
     },
-    refuse: (trouble) => dispatch({ kind: "failed", trouble, canRepeat: false }),
+    refuse: (trouble) => dispatch({ kind: "failed", trouble, canRepeat: PASSING.has(trouble.code) }),
     clear(trouble) {
       sending.abort();
       show(null);

@@ -95,7 +95,15 @@ function RunNotice({ room, run }: { room: Room; run: Run }): JSX.Element | null 
     case "idle":
       return null;
     case "failed":
-      return <TroubleNotice trouble={run.trouble} />;
+      return (
+        <TroubleNotice trouble={run.trouble}>
+          {run.trouble.code === "not_a_puppet" ? (
+            <button class="button" type="button" onClick={() => void room.previewAnyway()}>
+              {texts.poses.anyway}
+            </button>
+          ) : null}
+        </TroubleNotice>
+      );
     case "running":
       return (
         <div class="stack">

@@ -1,6 +1,7 @@
 /** The poses, seen and mended before anything is rendered. */
 
 import type { Client, components } from "tcan-client";
+import type { Trouble } from "../api/index.ts";
 
 /** What the person approved; absent parts stay as the service would detect them. */
 export interface ApprovedPoses {
@@ -21,6 +22,8 @@ export interface PosesStepProps {
   uploads?: { picture?: string; driver?: string };
   client: Client;
   onApproved: (poses: ApprovedPoses) => void;
+  /** Called when the service refuses a preview; returns whether that is shown elsewhere. */
+  onRefused: (trouble: Trouble) => boolean;
 }
 
 export { PosesStep } from "./PosesStep.tsx";

@@ -2,7 +2,7 @@
 
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { describeError, describeJobError, noteRefusal, type Trouble } from "../api/index.ts";
-import { requestParams } from "../choose/index.ts";
+import { changeParam, requestParams } from "../choose/index.ts";
 import { texts } from "../texts.ts";
 import type { Change, PersonEditor } from "./edit/personEditor.ts";
 import { approvedPoses } from "./inputs.ts";
@@ -25,6 +25,8 @@ export interface Room {
   readonly say: (text: string) => void;
   /** Find the poses, or fit those that are there. */
   readonly preview: () => Promise<void>;
+  /** Do so although the preset was not made for what the files show; the job may do so too. */
+  readonly previewAnyway: () => Promise<void>;
   readonly stop: () => void;
   readonly follow: (person: FoundPerson) => Promise<void>;
   readonly edit: (label: string, change: (edits: Edits) => Edits, joins?: boolean) => void;
@@ -77,7 +79,9 @@ export function createRoom(props: PosesStepProps): Room {
     } catch (error) {
       if (!stopped.aborted) {
         noteRefusal(error);
-        dispatch({ kind: "failed", trouble: troubleOf(error) });
+        const trouble = troubleOf(error);
+        const isElsewhere = !(error instanceof PreviewEndedError) && props.onRefused(trouble);
+        dispatch(isElsewhere ? { kind: "stopped" } : { kind: "failed", trouble });
       }
     }
   };
@@ -111,6 +115,8 @@ export function createRoom(props: PosesStepProps): Room {
   const drop: Room["drop"] = (label) => dispatch({ kind: "dropped", label });
   const cancel = () => dispatch({ kind: "dragCanceled" });
 
+  const preview = () => (settled.value === null ? detect(null, texts.poses.preview) : fit(settled.value));
+
   const ways = { edits, settled, edit, draft, drop, cancel };
   return {
     state,
@@ -118,7 +124,11 @@ export function createRoom(props: PosesStepProps): Room {
     isFitCurrent: isCurrent,
     spoken,
     say,
-    preview: () => (settled.value === null ? detect(null, texts.poses.preview) : fit(settled.value)),
+    preview,
+    previewAnyway() {
+      changeParam("any_subject", true);
+      return preview();
+    },
     stop() {
       running.abort();
       dispatch({ kind: "stopped" });

@@ -36,6 +36,7 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
             }}
             client={bench.client}
             onApproved={(poses) => (bench.poses.value = poses)}
+            onRefused={bench.refuse}
           />
         ) : null}
         {hasInputs && source.kind === "missing" && bench.run.value.kind === "none" ? (

@@ -2,9 +2,17 @@
 
 import { effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Client, Job } from "tcan-client";
-import { createClient, describeError, followJob, inputOf, noteRefusal, type InputName } from "../api/index.ts";
+import {
+  createClient,
+  describeError,
+  followJob,
+  inputOf,
+  noteRefusal,
+  type InputName,
+  type Trouble,
+} from "../api/index.ts";
 import { createSlot, type InputSlot } from "../bring/index.ts";
-import { requestParams, wantsConsent, settings } from "../choose/index.ts";
+import { changeParam, requestParams, wantsConsent, settings } from "../choose/index.ts";
 import type { ApprovedPoses } from "../poses/index.ts";
 import { NONE, reduceRun, type Run, type RunEvent } from "../watch/index.ts";
 import { navigate, route } from "./route.ts";
@@ -23,6 +31,10 @@ export interface Workbench {
   animateWhenSent: () => Promise<void>;
   /** Submit the job's inputs and parameters once more. */
   repeat: (job: Job) => Promise<void>;
+  /** Do the same although the preset was not made for what they show; later jobs may do so too. */
+  animateAnyway: (job: Job) => Promise<void>;
+  /** Show a refusal beside the input that it is about. Returns false if it is about none. */
+  refuse: (trouble: Trouble) => boolean;
   cancel: () => Promise<void>;
   /** Show a job that was just made elsewhere, such as by "again with another seed". */
   show: (job: Job) => void;
@@ -75,11 +87,13 @@ export function createWorkbench(): Workbench {
     dispatch({ kind: "closed" });
   };
 
+  const followRoute = (job: string | null) => (job === null ? unfollow() : follow(job));
+
   effect(() => {
     const now = route.value;
     if (now.view === "make") {
       // Untracked: the route alone decides.
-      queueMicrotask(() => (now.job === null ? unfollow() : follow(now.job)));
+      queueMicrotask(() => followRoute(now.job));
     }
   });
 
@@ -126,12 +140,20 @@ export function createWorkbench(): Workbench {
     } catch (error) {
       noteRefusal(error);
       const trouble = describeError(error);
-      dispatch({ kind: "refused", trouble });
-      const name = inputOf(trouble);
-      if (name !== null) {
-        inputs[name].refuse(trouble);
+      if (refuse(trouble)) {
+        followRoute(route.value.view === "make" ? route.value.job : null);
+      } else {
+        dispatch({ kind: "refused", trouble });
       }
     }
+  };
+
+  const refuse = (trouble: Trouble): boolean => {
+    const name = inputOf(trouble);
+    if (name !== null) {
+      inputs[name].refuse(trouble);
+    }
+    return name !== null;
   };
 
   const animate = async () => {
@@ -165,6 +187,11 @@ export function createWorkbench(): Workbench {
     animate,
     animateWhenSent,
     repeat: (job) => send(client.retry(job.id)),
+    animateAnyway(job) {
+      changeParam("any_subject", true);
+      return send(client.retry(job.id, { params: { any_subject: true } }));
+    },
+    refuse,
     async cancel() {
       const now = run.value;
       if (now.kind === "following") {

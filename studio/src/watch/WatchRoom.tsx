@@ -119,11 +119,7 @@ function Unfinished({ job, bench }: { job: Job; bench: Workbench }): JSX.Element
         {trouble ? <TroubleNotice trouble={trouble} /> : null}
         <Warnings job={job} />
         <div class="row">
-          {job.kind === "animate" ? (
-            <button class="button" type="button" onClick={() => void bench.repeat(job)}>
-              <RefreshIcon /> {texts.watch.again}
-            </button>
-          ) : null}
+          {job.kind === "animate" ? <Again job={job} bench={bench} isPuppet={trouble?.code !== "not_a_puppet"} /> : null}
           <button class="button quiet" type="button" onClick={bench.close}>
             <CloseIcon /> {texts.watch.close}
           </button>
@@ -131,6 +127,18 @@ function Unfinished({ job, bench }: { job: Job; bench: Workbench }): JSX.Element
       </div>
       {job.links.preview ? <Preview job={job} alt={texts.watch.lastFrame} /> : null}
     </div>
+  );
+}
+
+function Again({ job, bench, isPuppet }: { job: Job; bench: Workbench; isPuppet: boolean }): JSX.Element {
+  return (
+    <button
+      class="button"
+      type="button"
+      onClick={() => void (isPuppet ? bench.repeat(job) : bench.animateAnyway(job))}
+    >
+      <RefreshIcon /> {isPuppet ? texts.watch.again : texts.watch.anyway}
+    </button>
   );
 }
 
