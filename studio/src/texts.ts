@@ -345,7 +345,7 @@ export const texts = {
       decode: "Finishing frames",
       video: "Writing the video",
     } as Record<string, string>,
-    step: (step: number, steps: number) => `step ${step} of ${steps}`,
+    step: (step: number, steps: number) => `${step} of ${steps} steps`,
     percent: (percent: number) => `${percent} %`,
     remaining: (time: string) => `about ${time} left`,
     attempt: (attempts: number) => `attempt ${attempts}: a worker was lost, and another one goes on`,
@@ -414,6 +414,7 @@ export const texts = {
     reload: "Load again",
     noReview: "This result has no review video, so it is shown as it is. Results of this release have one.",
     keys: "Keys",
+    keysHint: "They work while the player has the focus.",
     keyList: [
       ["Space, K", "play or pause"],
       ["← →, or , .", "one frame back or forward; with Shift ten"],
@@ -472,6 +473,7 @@ export const texts = {
     consent: "Declared consent",
     warnings: "Warnings",
     timings: "Seconds of each stage",
+    seconds: (seconds: number) => seconds.toFixed(2),
   },
   keep: {
     region: "History",

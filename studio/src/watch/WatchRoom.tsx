@@ -144,7 +144,7 @@ function Again({ job, bench, isPuppet }: { job: Job; bench: Workbench; isPuppet:
 
 function Steps({ job }: { job: Job }): JSX.Element {
   const { step, steps } = job.progress;
-  return <span>{steps > 0 && job.status !== "queued" ? texts.watch.step(step, steps) : ""}</span>;
+  return <span>{steps > 1 && job.status !== "queued" ? texts.watch.step(step, steps) : ""}</span>;
 }
 
 function Preview({ job, alt }: { job: Job; alt: string }): JSX.Element {

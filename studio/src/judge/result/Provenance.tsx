@@ -55,7 +55,10 @@ function ClaimList({ job, claims }: { job: Job; claims: Claims }): JSX.Element {
         </Entry>
         <Pairs name={texts.judge.c2pa} pairs={c2pa} />
         <Entry name={texts.judge.consent}>{claims.consent}</Entry>
-        <Pairs name={texts.judge.timings} pairs={claims.seconds} />
+        <Pairs
+          name={texts.judge.timings}
+          pairs={claims.seconds.map(([stage, seconds]) => [stage, texts.judge.seconds(Number(seconds))])}
+        />
         <Pairs name={texts.judge.versions} pairs={claims.versions} />
         <Pairs name={texts.judge.inputDigests} pairs={claims.inputs} isCode />
         <Pairs name={texts.judge.weights} pairs={claims.weights} isCode />
