@@ -4,6 +4,7 @@ import "./shell/shell.css";
 import { render } from "preact";
 import { readSession } from "./api/index.ts";
 import { App } from "./shell/App.tsx";
+import { followFocus } from "./shell/focus.ts";
 import { followHistory } from "./shell/route.ts";
 import { followTheme } from "./shell/theme.ts";
 import { createWorkbench } from "./shell/workbench.ts";
@@ -15,6 +16,7 @@ if (root === null) {
 }
 followTheme();
 followHistory();
+followFocus();
 const bench = createWorkbench();
 followTitle(bench.run);
 void readSession();

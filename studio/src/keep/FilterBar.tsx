@@ -1,17 +1,17 @@
-import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { texts } from "../texts.ts";
-import { DAYS, STATES, type Filters } from "./filters.ts";
+import { DAYS, KINDS, STATES, type Filters } from "./filters.ts";
 
 interface Props {
-  filters: Signal<Filters>;
+  filters: Filters;
+  onFilter: (filters: Filters) => void;
   presets: readonly string[];
 }
 
 /** Which jobs are shown. */
-export function FilterBar({ filters, presets }: Props): JSX.Element {
-  const { state, preset, text, days } = filters.value;
-  const change = (changes: Partial<Filters>) => (filters.value = { ...filters.value, ...changes });
+export function FilterBar({ filters, onFilter, presets }: Props): JSX.Element {
+  const { state, kind, preset, text, days } = filters;
+  const change = (changes: Partial<Filters>) => onFilter({ ...filters, ...changes });
   return (
     <div class="row" role="search">
       <input
@@ -27,6 +27,12 @@ export function FilterBar({ filters, presets }: Props): JSX.Element {
         value={state ?? ""}
         options={[["", texts.keep.anyState], ...STATES.map((each) => [each, texts.keep.states[each]] as const)]}
         onChange={(value) => change({ state: STATES.find((each) => each === value) ?? null })}
+      />
+      <Choice
+        label={texts.keep.kind}
+        value={kind ?? ""}
+        options={[["", texts.keep.anyKind], ...KINDS.map((each) => [each, texts.keep.kinds[each]] as const)]}
+        onChange={(value) => change({ kind: KINDS.find((each) => each === value) ?? null })}
       />
       <Choice
         label={texts.keep.preset}

@@ -5,30 +5,35 @@ import { hasEnded, type Job } from "tcan-client";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import { Card } from "./Card.tsx";
-import { DeleteDialog, EditDialog } from "./dialogs.tsx";
+import { CancelDialog, DeleteDialog, EditDialog } from "./dialogs.tsx";
 import { FilterBar } from "./FilterBar.tsx";
-import { isShown, NO_FILTERS, presetsOf } from "./filters.ts";
+import { isShown, presetsOf, writeFilters } from "./filters.ts";
 import type { HistoryViewProps } from "./index.ts";
 import "./keep.css";
 import { Library } from "./library.ts";
+import { Queue } from "./Queue.tsx";
+import { queueOf } from "./shelf.ts";
 
-type Asked = { kind: "nothing" } | { kind: "delete"; jobs: readonly Job[] } | { kind: "edit"; job: Job };
+type Asked =
+  { kind: "nothing" } | { kind: "delete" | "cancel"; jobs: readonly Job[] } | { kind: "edit"; job: Job };
 
 const MAX_COMPARED = 4;
 
 /** The region "History". */
-export function HistoryView({ client, onOpen, onCompare, onUseSettings }: HistoryViewProps): JSX.Element {
+export function HistoryView(props: HistoryViewProps): JSX.Element {
+  const { client, filters, onFilter, onOpen, onCompare, onUseSettings } = props;
   const library = useMemo(() => new Library(client), []);
   const selected = useSignal<ReadonlySet<string>>(new Set());
   const asked = useSignal<Asked>({ kind: "nothing" });
   useEffect(() => () => library.close(), []);
-  const { state, days } = library.filters.value;
-  useEffect(() => library.open(), [state, days]);
+  useEffect(() => library.open(filters), [filters.state, filters.days]);
 
   const shelf = library.shelf.value;
   const all = shelf.kind === "read" ? shelf.jobs : [];
-  const jobs = all.filter((job) => isShown(job, library.filters.value));
+  const jobs = all.filter((job) => isShown(job, filters));
   const chosen = jobs.filter(({ id }) => selected.value.has(id));
+  const ask = (question: Asked) => (asked.value = question);
+  const close = () => ask({ kind: "nothing" });
   const toggle = (id: string) => {
     const ids = new Set(selected.value);
     if (!ids.delete(id)) {
@@ -40,8 +45,14 @@ export function HistoryView({ client, onOpen, onCompare, onUseSettings }: Histor
   return (
     <section class="stack history" aria-label={texts.keep.region}>
       <h1 class="visually-hidden">{texts.keep.title}</h1>
+      <Queue
+        jobs={queueOf(shelf)}
+        onOpen={onOpen}
+        onCancel={(job) => library.cancel([job.id])}
+        onCancelAll={(jobs) => ask({ kind: "cancel", jobs })}
+      />
       <div class="history-bar panel">
-        <FilterBar filters={library.filters} presets={presetsOf(all)} />
+        <FilterBar filters={filters} onFilter={onFilter} presets={presetsOf(all, filters)} />
         <div class="row spread">
           <p class="hint num" role="status">
             {shelf.kind === "read"
@@ -54,19 +65,19 @@ export function HistoryView({ client, onOpen, onCompare, onUseSettings }: Histor
             chosen={chosen}
             onClear={() => (selected.value = new Set())}
             onCompare={() => onCompare(chosen.map(({ id }) => id))}
-            onDelete={() => (asked.value = { kind: "delete", jobs: chosen })}
+            onDelete={() => ask({ kind: "delete", jobs: chosen })}
           />
         </div>
       </div>
       {shelf.kind === "failed" ? (
         <TroubleNotice trouble={shelf.trouble}>
-          <button type="button" class="button" onClick={() => library.open()}>
+          <button type="button" class="button" onClick={() => library.open(filters)}>
             {texts.keep.again}
           </button>
         </TroubleNotice>
       ) : null}
       {shelf.kind === "read" && jobs.length === 0 && shelf.next === null ? (
-        <p class="hint">{library.filters.value === NO_FILTERS ? texts.keep.empty : texts.keep.none}</p>
+        <p class="hint">{writeFilters(filters).size === 0 ? texts.keep.empty : texts.keep.none}</p>
       ) : null}
       <ul class="cards">
         {jobs.map((job) => (
@@ -76,21 +87,30 @@ export function HistoryView({ client, onOpen, onCompare, onUseSettings }: Histor
             isSelected={selected.value.has(job.id)}
             onSelect={() => toggle(job.id)}
             onOpen={() => onOpen(job.id)}
-            onEdit={() => (asked.value = { kind: "edit", job })}
+            onEdit={() => ask({ kind: "edit", job })}
             onUseSettings={() => onUseSettings(job)}
-            onDelete={() => (asked.value = { kind: "delete", jobs: [job] })}
+            onDelete={() => ask({ kind: "delete", jobs: [job] })}
           />
         ))}
       </ul>
       <More library={library} />
-      {asked.value.kind === "delete" ? (
-        <DeleteDialog jobs={asked.value.jobs} library={library} onClose={() => (asked.value = { kind: "nothing" })} />
-      ) : null}
-      {asked.value.kind === "edit" ? (
-        <EditDialog job={asked.value.job} library={library} onClose={() => (asked.value = { kind: "nothing" })} />
-      ) : null}
+      <Question asked={asked.value} library={library} onClose={close} />
     </section>
   );
+}
+
+function Question(props: { asked: Asked; library: Library; onClose: () => void }): JSX.Element | null {
+  const { asked, ...others } = props;
+  switch (asked.kind) {
+    case "nothing":
+      return null;
+    case "delete":
+      return <DeleteDialog jobs={asked.jobs} {...others} />;
+    case "cancel":
+      return <CancelDialog jobs={asked.jobs} {...others} />;
+    case "edit":
+      return <EditDialog job={asked.job} {...others} />;
+  }
 }
 
 interface SelectionProps {
@@ -106,13 +126,19 @@ function Selection({ chosen, onClear, onCompare, onDelete }: SelectionProps): JS
     chosen.length > 1 &&
     chosen.length <= MAX_COMPARED &&
     chosen.every(({ status, kind }) => status === "succeeded" && kind === "animate");
+  const isErasable = chosen.some(hasEnded);
   return (
     <div class="row">
       {chosen.length > 0 && !isComparable ? <span class="hint">{texts.keep.compareHint}</span> : null}
-      <button type="button" class="button" disabled={!isComparable} onClick={onCompare}>
+      <button
+        type="button"
+        class="button"
+        aria-disabled={!isComparable}
+        onClick={isComparable ? onCompare : undefined}
+      >
         {texts.keep.compare}
       </button>
-      <button type="button" class="button" disabled={!chosen.some(hasEnded)} onClick={onDelete}>
+      <button type="button" class="button" aria-disabled={!isErasable} onClick={isErasable ? onDelete : undefined}>
         {texts.keep.delete}
       </button>
       {chosen.length > 0 ? (

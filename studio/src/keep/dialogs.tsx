@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX, TargetedEvent } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { hasEnded, type Job } from "tcan-client";
 import { describeError, noteRefusal, type Trouble } from "../api/index.ts";
+import { keepFocus } from "../shell/focus.ts";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import { jobName } from "./Card.tsx";
@@ -23,7 +24,16 @@ function Dialog({ title, action, dismissal, onSubmit, onClose, children }: Dialo
   const dialog = useRef<HTMLDialogElement>(null);
   const trouble = useSignal<Trouble | null>(null);
   const isBusy = useSignal(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  const opener = useRef<Element | null>(null);
+  useEffect(() => {
+    opener.current = document.activeElement;
+    dialog.current?.showModal();
+  }, []);
+  const finish = () => {
+    onClose();
+    // The browser gives the focus back to the opener, if that is still there.
+    keepFocus(opener.current);
+  };
 
   const submit = async (event: TargetedEvent<HTMLFormElement, SubmitEvent>) => {
     event.preventDefault();
@@ -40,7 +50,7 @@ function Dialog({ title, action, dismissal, onSubmit, onClose, children }: Dialo
     }
   };
   return (
-    <dialog ref={dialog} class="panel dialog" aria-labelledby="dialog-title" onClose={onClose}>
+    <dialog ref={dialog} class="panel dialog" aria-labelledby="dialog-title" onClose={finish}>
       <form class="stack" onSubmit={(event) => void submit(event)}>
         <h2 id="dialog-title">{title}</h2>
         {children}
@@ -58,14 +68,14 @@ function Dialog({ title, action, dismissal, onSubmit, onClose, children }: Dialo
   );
 }
 
-interface DeleteProps {
+interface JobsProps {
   jobs: readonly Job[];
   library: Library;
   onClose: () => void;
 }
 
 /** Asks before jobs are erased. */
-export function DeleteDialog({ jobs, library, onClose }: DeleteProps): JSX.Element {
+export function DeleteDialog({ jobs, library, onClose }: JobsProps): JSX.Element {
   const ended = jobs.filter(hasEnded);
   const running = jobs.length - ended.length;
   return (
@@ -76,14 +86,36 @@ export function DeleteDialog({ jobs, library, onClose }: DeleteProps): JSX.Eleme
       onSubmit={() => library.erase(ended.map(({ id }) => id))}
       onClose={onClose}
     >
-      <ul class="dialog-names">
-        {ended.map((job) => (
-          <li key={job.id}>{jobName(job)}</li>
-        ))}
-      </ul>
+      <Names jobs={ended} />
       <p>{texts.keep.deleteHint}</p>
       {running > 0 ? <p>{texts.keep.deleteRunning(running)}</p> : null}
     </Dialog>
+  );
+}
+
+/** Asks before jobs are stopped. */
+export function CancelDialog({ jobs, library, onClose }: JobsProps): JSX.Element {
+  return (
+    <Dialog
+      title={texts.keep.cancelTitle(jobs.length)}
+      action={texts.keep.cancelAll}
+      dismissal={texts.keep.goOn}
+      onSubmit={() => library.cancel(jobs.map(({ id }) => id))}
+      onClose={onClose}
+    >
+      <Names jobs={jobs} />
+      <p>{texts.keep.cancelHint}</p>
+    </Dialog>
+  );
+}
+
+function Names({ jobs }: { jobs: readonly Job[] }): JSX.Element {
+  return (
+    <ul class="dialog-names" aria-label={texts.keep.jobs}>
+      {jobs.map((job) => (
+        <li key={job.id}>{jobName(job)}</li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { testJob } from "../judge/model/job.fixture.ts";
-import { firstPage, isShown, NO_FILTERS } from "./filters.ts";
+import { firstPage, isShown, NO_FILTERS, readFilters, writeFilters, type Filters } from "./filters.ts";
 
 const JOB = testJob({ params: { preset: "mini" }, options: { metadata: { name: "Harbor 12", notes: "windy" } } });
 
@@ -21,4 +21,16 @@ test("text is found in names, notes and ids", () => {
 test("a job that has ended is no longer among the active ones", () => {
   expect(isShown(JOB, { ...NO_FILTERS, state: "active" })).toBe(false);
   expect(isShown({ ...JOB, status: "running" }, { ...NO_FILTERS, state: "active" })).toBe(true);
+});
+
+test("filters survive in the address, and wrong ones filter nothing", () => {
+  const filters: Filters = { state: "failed", kind: "poses", preset: "mini", text: "a & b", days: 7 };
+  expect(readFilters(writeFilters(filters))).toEqual(filters);
+  expect(writeFilters(NO_FILTERS).toString()).toBe("");
+  expect(readFilters(new URLSearchParams("state=lost&kind=x&days=two"))).toEqual(NO_FILTERS);
+});
+
+test("pose previews and animations are told apart", () => {
+  expect(isShown(JOB, { ...NO_FILTERS, kind: "animate" })).toBe(true);
+  expect(isShown(JOB, { ...NO_FILTERS, kind: "poses" })).toBe(false);
 });

@@ -1,9 +1,12 @@
 /** The history of jobs. */
 
 import type { Client, Job } from "tcan-client";
+import type { Filters } from "./filters.ts";
 
 export interface HistoryViewProps {
   client: Client;
+  filters: Filters;
+  onFilter: (filters: Filters) => void;
   onOpen: (jobId: string) => void;
   /** Two to four jobs shall be compared. */
   onCompare: (jobIds: string[]) => void;

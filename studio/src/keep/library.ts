@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { ProblemError, type Client, type Job } from "tcan-client";
 import { describeError, noteRefusal, request } from "../api/index.ts";
-import { ACTIVE, firstPage, NO_FILTERS, type Filters } from "./filters.ts";
+import { ACTIVE, firstPage, type Filters } from "./filters.ts";
 import { activeIds, reduceShelf, type Shelf, type ShelfEvent } from "./shelf.ts";
 
 interface Page {
@@ -15,7 +15,6 @@ const POLL_MS = 2000;
 
 export class Library {
   readonly shelf = signal<Shelf>({ kind: "reading" });
-  readonly filters = signal<Filters>(NO_FILTERS);
   private reading = new AbortController();
   private readonly timer: ReturnType<typeof setInterval>;
 
@@ -24,11 +23,11 @@ export class Library {
   }
 
   /** Read the first page for the filters that the API has. */
-  open(): void {
+  open(filters: Filters): void {
     this.reading.abort();
     this.reading = new AbortController();
     this.dispatch({ kind: "opened" });
-    void this.read(firstPage(this.filters.value, Date.now()));
+    void this.read(firstPage(filters, Date.now())).then(() => this.refresh());
   }
 
   /** Read the next page, if there is one. */
@@ -45,6 +44,13 @@ export class Library {
   async annotate(job: Job, metadata: Record<string, string>): Promise<void> {
     const changes = Object.fromEntries(Object.entries(metadata).map(([name, text]) => [name, text.trim() || null]));
     this.dispatch({ kind: "changed", jobs: [await this.client.change(job.id, changes)] });
+  }
+
+  /** Ask jobs to stop, one after the other. */
+  async cancel(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      this.dispatch({ kind: "changed", jobs: [await this.client.cancel(id)] });
+    }
   }
 
   /** Erase jobs one after the other. Those before an error are gone. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { testJob } from "../judge/model/job.fixture.ts";
-import { activeIds, reduceShelf, type Shelf, type ShelfEvent } from "./shelf.ts";
+import { activeIds, queueOf, reduceShelf, type Shelf, type ShelfEvent } from "./shelf.ts";
 
 const OLD = testJob({ id: "a", version: 3, created_at: "2026-11-22T10:00:00Z" });
 const NEW = testJob({ id: "b", version: 3, created_at: "2026-11-23T10:00:00Z", status: "running" });
@@ -35,4 +35,15 @@ test("a page that cannot be read leaves the jobs before it", () => {
     { kind: "failed", trouble },
   );
   expect(shelf).toMatchObject({ kind: "read", jobs: [OLD], next: null });
+});
+
+test("what runs is before what waits, and that is in its order", () => {
+  const waiting = (id: string, queue_position: number | null) => testJob({ id, status: "queued", queue_position });
+  const jobs = [waiting("third", null), waiting("second", 1), NEW, waiting("first", 0), OLD];
+  expect(queueOf({ kind: "read", jobs, next: null, isReadingMore: false }).map(({ id }) => id)).toEqual([
+    "b",
+    "first",
+    "second",
+    "third",
+  ]);
 });

@@ -38,6 +38,9 @@ export function reduceShelf(shelf: Shelf, event: ShelfEvent): Shelf {
     case "moreAsked":
       return { ...shelf, isReadingMore: true };
     case "changed":
+      if (event.jobs.length === 0) {
+        return shelf;
+      }
       return { ...shelf, jobs: merge(shelf.jobs, event.jobs) };
     case "erased":
       return { ...shelf, jobs: shelf.jobs.filter(({ id }) => !event.ids.includes(id)) };
@@ -58,5 +61,13 @@ function merge(before: readonly Job[], changed: readonly Job[]): Job[] {
 
 /** Return the ids of the jobs that still change. */
 export function activeIds(shelf: Shelf): string[] {
-  return shelf.kind === "read" ? shelf.jobs.filter((job) => !hasEnded(job)).map(({ id }) => id) : [];
+  return queueOf(shelf).map(({ id }) => id);
+}
+
+/** Return the jobs that still change: those that run, then those that wait, the next one first. */
+export function queueOf(shelf: Shelf): Job[] {
+  const jobs = shelf.kind === "read" ? shelf.jobs.filter((job) => !hasEnded(job)) : [];
+  const place = (job: Job) => (job.status === "queued" ? (job.queue_position ?? Infinity) : -1);
+  // The list is newest first, and jobs of the same place are served oldest first.
+  return jobs.reverse().sort((one, other) => (place(one) === place(other) ? 0 : place(one) - place(other)));
 }

@@ -41,6 +41,8 @@ function View({ bench }: { bench: Workbench }): JSX.Element {
       return (
         <HistoryView
           client={bench.client}
+          filters={now.filters}
+          onFilter={(filters) => navigate({ view: "history", filters }, "same")}
           onOpen={(job) => navigate({ view: "make", job })}
           onCompare={(jobs) => navigate({ view: "compare", jobs })}
           onUseSettings={(job) => {

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX, TargetedMouseEvent } from "preact";
 import { session, signOut } from "../api/index.ts";
 import { AutoIcon, MoonIcon, SunIcon } from "../icons.tsx";
+import { NO_FILTERS } from "../keep/filters.ts";
 import { texts } from "../texts.ts";
 import { formatRoute, navigate, route, type Route } from "./route.ts";
 import { THEMES, theme } from "./theme.ts";
@@ -24,7 +25,7 @@ export function Header({ make, children }: Props): JSX.Element {
       <h1 class="brand">{texts.shell.title}</h1>
       <nav class="row" aria-label={texts.shell.views}>
         <ViewLink to={make} isCurrent={route.value.view !== "history"} label={texts.shell.make} />
-        <ViewLink to={{ view: "history" }} isCurrent={route.value.view === "history"} label={texts.shell.history} />
+        <ViewLink to={{ view: "history", filters: NO_FILTERS }} isCurrent={route.value.view === "history"} label={texts.shell.history} />
       </nav>
       <div class="header-job">{children}</div>
       <Account />

@@ -1,11 +1,12 @@
 /** What the page shows, kept in the URL's query, so that a reload and a shared link show the same. */
 
 import { signal } from "@preact/signals";
+import { readFilters, writeFilters, type Filters } from "../keep/filters.ts";
 
 export type Route =
   | { view: "make"; job: string | null }
   | { view: "compare"; jobs: string[] }
-  | { view: "history" };
+  | { view: "history"; filters: Filters };
 
 const ID = /^[\w-]+$/;
 
@@ -17,7 +18,7 @@ export function parseRoute(search: string): Route {
     return { view: "compare", jobs: compared };
   }
   if (query.get("view") === "history") {
-    return { view: "history" };
+    return { view: "history", filters: readFilters(query) };
   }
   const job = query.get("job") ?? "";
   return { view: "make", job: ID.test(job) ? job : null };
@@ -31,18 +32,18 @@ export function formatRoute(route: Route): string {
     case "compare":
       return `?compare=${route.jobs.join(",")}`;
     case "history":
-      return "?view=history";
+      return `?${new URLSearchParams([["view", "history"], ...writeFilters(route.filters)])}`;
   }
 }
 
 export const route = signal<Route>(parseRoute(globalThis.location?.search ?? ""));
 
-/** Show a route, as a new entry of the browser's history. */
-export function navigate(to: Route): void {
+/** Show a route, as a new entry of the browser's history, or in place of the current one. */
+export function navigate(to: Route, entry: "new" | "same" = "new"): void {
   route.value = to;
   const url = location.pathname + formatRoute(to);
   if (url !== location.pathname + location.search) {
-    history.pushState(null, "", url);
+    history[entry === "new" ? "pushState" : "replaceState"](null, "", url);
   }
 }
 
