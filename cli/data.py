@@ -1,7 +1,8 @@
-"""`tcan data`: training data from folders of videos."""
+"""`tcan data`: training data from videos, frames and pictures."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +18,39 @@ _SPLIT_BY_NAME = (
     "Videos are chosen for validation by a digest of their names: another --validation-share or "
     "more videos may choose one. Training works without validation clips"
 )
-app = typer.Typer(help="Make training data from videos.", no_args_is_help=True)
+app = typer.Typer(help="Make training data from videos and images.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """Kind of the written data."""
+
+    SHARDS = "shards"
+    FOLDERS = "folders"
+
+
+class Images(StrEnum):
+    """Kind of the images in a folder."""
+
+    FRAMES = "frames"
+    PICTURES = "pictures"
 
 
 @app.command()
 def prepare(
-    videos: Annotated[Path, typer.Argument(help="Folder of videos, searched recursively.")],
-    out: Annotated[str, typer.Option(help="Folder for the shards, or s3://bucket/prefix.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="Folder of videos and of folders of images, searched recursively."),
+    ],
+    out: Annotated[str, typer.Option(help="Folder to write; for shards also s3://bucket/prefix.")],
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="Encoded clips, or folders of images in TikTok's layout."),
+    ] = Format.SHARDS,
+    images: Annotated[
+        Images,
+        typer.Option(help="What a folder of images holds: a clip, or pictures of one person."),
+    ] = Images.FRAMES,
+    fps: Annotated[float, typer.Option(help="Frames per second of folders of frames.")] = 25.0,
     preset: Annotated[
         str,
         typer.Option(help="Preset whose autoencoder is used: a name, or the path of a YAML file."),
@@ -38,7 +65,7 @@ def prepare(
         int | None, typer.Option(min=32, help="Side of the clips in pixels. Default: the preset's.")
     ] = None,
     crops: Annotated[
-        int, typer.Option(help="Random crops of each clip, besides its whole images.")
+        int, typer.Option(help="Random crops of each clip in shards, besides its whole images.")
     ] = 3,
     flips: Annotated[bool, typer.Option(help="Mirror every second of these crops.")] = True,
     device: Annotated[str, typer.Option(help="Device for encoding: cpu or cuda.")] = "cpu",
@@ -60,9 +87,10 @@ def prepare(
     max_duration: Annotated[float, typer.Option(help="Maximum length of a video, in seconds.")] = 12
     * 3600.0,
 ) -> None:
-    """Cut videos into clips of one person, drop unsuitable ones and encode the rest into shards."""
+    """Cut videos and frames into clips of one person, drop unsuitable ones, and write the rest."""
+    from tcan_core.errors import ParameterError
     from tcan_core.training.open_storage import open_storage
-    from tcan_core.training.prepare.prepare import prepare_videos
+    from tcan_core.training.prepare.prepare import prepare_folders, prepare_shards
     from tcan_core.training.prepare.quality import QualitySettings
     from tcan_core.training.prepare.settings import PrepareSettings
 
@@ -77,6 +105,8 @@ def prepare(
         preset=preset,
         weights=weights,
         size=size,
+        images=images.value,
+        fps=fps,
         crops=crops,
         flips=flips,
         detector=detector,
@@ -85,17 +115,25 @@ def prepare(
         max_duration_s=max_duration,
         quality=quality,
     )
-    _print_report(prepare_videos(videos, open_storage(out), settings, _print_progress), out)
+    is_remote = "://" in out
+    if kind == Format.SHARDS:
+        local = None if is_remote else Path(out)
+        report = prepare_shards(source, open_storage(out), settings, _tell, local)
+    elif is_remote:
+        raise ParameterError(f"out is {out}; folders are written to this machine, shards to S3")
+    else:
+        report = prepare_folders(source, Path(out), settings, _tell)
+    _print_report(report, out)
 
 
-def _print_progress(done: int, total: int, name: str) -> None:
-    typer.echo(f"{done + 1} of {total}: {name}", err=True)
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _print_report(report: PrepareReport, out: str) -> None:
     typer.echo(
         f"{out}: {report.kept} clips, {report.kept_frames:,} of {report.frames:,} frames "
-        f"of {report.videos} videos"
+        f"of {report.videos} videos and folders"
     )
     splits = report.splits()
     typer.echo("  " + ", ".join(f"{count} for {split}" for split, count in splits.items()))

@@ -7,7 +7,6 @@ the crop and may be given errors.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +29,7 @@ from tcan_core.training.batches import (
     choose_frames,
     frames_around,
 )
+from tcan_core.training.clip_folders import IMAGES, KEYPOINTS, POSES, by_number
 from tcan_core.training.config import FolderData
 from tcan_core.training.damaged_files import DamagedFile, DamagedFiles, too_many
 from tcan_core.training.distributed import rank
@@ -38,7 +38,6 @@ from tcan_core.training.prepare.crops import Crop, Pictures, random_crop, whole_
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
-IMAGES, POSES, KEYPOINTS = "images", "dwpose", "poses.json"
 _ASPECT_TOLERANCE = 0.02  # relative; sizes are rounded to pixels
 _ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
 _CACHED_POSE_FILES = 64
@@ -309,7 +308,7 @@ def find_clips(data: FolderData, min_frames: int) -> list[Clip]:
 
 
 def _open_clip(folder: Path) -> Clip:
-    images = sorted((folder / IMAGES).glob("[!.]*"), key=_by_number)
+    images = sorted((folder / IMAGES).glob("[!.]*"), key=by_number)
     if (folder / KEYPOINTS).is_file():
         return Clip(folder.name, images, [], folder / KEYPOINTS)
     poses = {path.stem: path for path in (folder / POSES).glob("[!.]*")}
@@ -320,9 +319,3 @@ def _open_clip(folder: Path) -> Clip:
             f"the first is {missing[0]}"
         )
     return Clip(folder.name, images, [poses[path.stem] for path in images])
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Return a sort key that orders 2.png before 10.png."""
-    parts = re.split(r"(\d+)", path.stem)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -137,13 +137,14 @@ class ShardClips:
 
 
 def usable_clips(data: ShardData, num_frames: int) -> list[ClipEntry]:
-    """Return the clips of a split that are long enough.
+    """Return the clips of a split that are long enough; separate pictures serve single targets.
 
     Raises:
         ConfigError: there is no index.
     """
     clips = read_index(local_folder(data) / INDEX).of_split(data.split)
-    return [clip for clip in clips if clip.frames >= _min_frames(num_frames)]
+    in_time = [clip for clip in clips if clip.fps or num_frames == 1]
+    return [clip for clip in in_time if clip.frames >= _min_frames(num_frames)]
 
 
 def local_folder(data: ShardData) -> Path:

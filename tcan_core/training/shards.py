@@ -66,8 +66,9 @@ class ClipEntry:
 
     Attributes:
         split: "train" or "validation".
-        video: path of the video relative to the prepared folder.
+        video: path of the video, or folder of images, relative to the prepared folder.
         first_frame: index of the clip's first frame in its video.
+        fps: frames per second; 0 for separate pictures.
         views: parts of the images with latents of their own, besides the whole images.
     """
 

@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
-from media.video_reader import VideoReader
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.gaps import find_runs
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.detectors import NamedDetector
 from tcan_core.errors import NoPersonError
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip
 from tcan_core.training.prepare.shots import ShotCutter, thumbnail
+from tcan_core.training.prepare.sources import Frames
 
 People: TypeAlias = list[Pose]  # the people in one frame
 
 _DETECT_BATCH = 32
+_STILL = CleaningSettings(reject_jumps=False, fill_gaps=False, smooth=False, min_shown_s=0.0)
+_OVER_TIME = ("too short", "too still")  # kinds of reasons that a picture cannot have
 NO_PERSON = "no person: none was detected in these frames"
 
 
@@ -50,7 +53,7 @@ class Candidate:
 
 
 def find_candidates(
-    reader: VideoReader, detector: NamedDetector, settings: QualitySettings
+    reader: Frames, detector: NamedDetector, settings: QualitySettings
 ) -> Iterator[Candidate]:
     """Cut a video into shots, track the main person of each, and check the quality.
 
@@ -64,7 +67,27 @@ def find_candidates(
         yield from _shot_candidates(number, shot, people, float(reader.fps), settings)
 
 
-def _shots(reader: VideoReader, detector: NamedDetector) -> Iterator[tuple[range, list[People]]]:
+def picture_candidate(
+    number: int, picture: NDArray[np.uint8], detector: NamedDetector, settings: QualitySettings
+) -> Candidate:
+    """Find the main person of a separate picture, and check what does not depend on time.
+
+    Args:
+        number: index of the picture.
+        picture: (height, width, 3).
+    """
+    frames, people = range(number, number + 1), detector.detect(picture[None])
+    try:
+        poses = clean_poses(people, _STILL).poses
+    except NoPersonError:
+        return Candidate(frames, 0, [], None, [NO_PERSON])
+    count = sum(bool(pose.detected.any()) for pose in people[0])
+    quality = measure_clip(poses, [count], 0, 1.0, settings.max_people)
+    reasons = [one for one in quality.reasons(settings) if not one.startswith(_OVER_TIME)]
+    return Candidate(frames, 0, poses, quality, reasons)
+
+
+def _shots(reader: Frames, detector: NamedDetector) -> Iterator[tuple[range, list[People]]]:
     """Yield each shot with the people in its frames."""
     cutter, waiting, start = ShotCutter(), list[People](), 0
     for people, small in _detect(reader, detector):
@@ -80,7 +103,7 @@ def _shots(reader: VideoReader, detector: NamedDetector) -> Iterator[tuple[range
 
 
 def _detect(
-    reader: VideoReader, detector: NamedDetector
+    reader: Frames, detector: NamedDetector
 ) -> Iterator[tuple[People, NDArray[np.float32]]]:
     """Yield the people and the thumbnail of every frame, with one batch in memory at a time."""
     frames = iter(reader)

@@ -1,18 +1,28 @@
-"""Writer of prepared clips as shards of latents."""
+"""Writers of prepared clips: shards of latents, or folders of images in TikTok's layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from media.errors import FileError
+from media.image import write_png
 from media.poses.keypoints import Pose
+from media.poses.pose_file import write_pose_file
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import ConfigError, ParameterError, StorageError
 from tcan_core.models.networks.vae import ImageCodec
-from tcan_core.training.prepare.crops import Crop, Pictures, Region, Size
+from tcan_core.training.clip_folders import IMAGES, KEYPOINTS, POSES
+from tcan_core.training.prepare.crops import CROP_SCALE, Crop, Pictures, Region, Size
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.shards import ShardWriter, View
 
@@ -28,6 +38,7 @@ class PreparedClip:
         split: "train" or "validation".
         video: name of its source.
         first_frame: index of its first frame in the source.
+        fps: frames per second; 0 for separate pictures.
         poses: one per frame, in pixels of the frame.
         regions: the part of each frame to use, one per frame.
         size: (height, width) of the images that the regions become.
@@ -49,6 +60,24 @@ class PreparedClip:
         return crop.move(self.poses[number], self.regions[number], self.size)
 
 
+class ClipWriter(Protocol):
+    """Destination of prepared clips."""
+
+    def add(self, clip: PreparedClip, frames: Iterable[Pictures]) -> None:
+        """Write a clip.
+
+        Args:
+            frames: (height, width, 3) each; they are read once and not kept.
+
+        Raises:
+            MediaError: a frame cannot be read; nothing of the clip is written.
+            StorageError: the clip cannot be written.
+        """
+
+    def close(self) -> None:
+        """Make the set complete."""
+
+
 class ShardClipWriter:
     """Writer of the latents of each clip's crops."""
 
@@ -56,11 +85,7 @@ class ShardClipWriter:
         self._writer, self._codec = writer, codec
 
     def add(self, clip: PreparedClip, frames: Iterable[Pictures]) -> None:
-        """Write a clip.
-
-        Args:
-            frames: (height, width, 3) each; they are read once and not kept.
-        """
+        """See `ClipWriter`."""
         encoded: list[list[Tensor]] = [[] for _ in clip.crops]
         pairs = zip(frames, clip.regions, strict=True)
         while batch := list(islice(pairs, _ENCODE_BATCH)):
@@ -81,7 +106,7 @@ class ShardClipWriter:
         )
 
     def close(self) -> None:
-        """Make the set complete."""
+        """See `ClipWriter`."""
         self._writer.close()
 
     @torch.no_grad()
@@ -101,3 +126,75 @@ def _view(crop: Crop, region: Region, size: Size) -> View:
         part.height * down,
         crop.is_flipped,
     )
+
+
+class FolderClipWriter:
+    """Writer of `<split>/<clip>/images`, `dwpose` and `poses.json`.
+
+    Images are the regions at their own resolution, but at most so large that the smallest crop in
+    training has as many pixels as the size. The folder appears when it is complete.
+
+    Attributes:
+        partial: hidden folder beside it, which has its content until then.
+
+    Raises:
+        ConfigError: the folder exists and is not empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder} is not empty; choose another folder, or remove it")
+        self.partial = self._folder.with_name(f".{self._folder.name}.partial")
+        self.discard()  # that of a killed preparation
+        self.partial.mkdir(parents=True)
+
+    def add(self, clip: PreparedClip, frames: Iterable[Pictures]) -> None:
+        """See `ClipWriter`."""
+        folder = self.partial / clip.split / clip.name.replace("/", "__")
+        if folder.exists():
+            raise ParameterError(f"clip {folder.name!r} was already added; names must be unique")
+        try:
+            self._write(folder, clip, frames)
+        except BaseException:  # such as a video that is damaged here
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def close(self) -> None:
+        """See `ClipWriter`."""
+        if self._folder.exists():
+            self._folder.rmdir()
+        self.partial.replace(self._folder)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _write(self, folder: Path, clip: PreparedClip, frames: Iterable[Pictures]) -> None:
+        size, poses = _stored_size(clip), list[list[Pose]]()
+        for name in (IMAGES, POSES):
+            (folder / name).mkdir(parents=True)
+        for frame, region, pose in zip(frames, clip.regions, clip.poses, strict=True):
+            name = f"{len(poses):06d}.png"
+            poses.append([region.move(pose, size)])
+            with _written():
+                write_png(folder / IMAGES / name, region.cut(frame, size))
+                write_png(folder / POSES / name, draw_pose(poses[-1][0]))
+        with _written():
+            write_pose_file(folder / KEYPOINTS, poses, clip.fps or None, is_cleaned=True)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Tell a file that cannot be written from one that cannot be read."""
+    try:
+        yield
+    except FileError as error:
+        raise StorageError(f"{error}; nothing was kept, free space and start again") from error
+
+
+def _stored_size(clip: PreparedClip) -> Size:
+    """Return the size of a clip's images in its folder, which have one size as their poses do."""
+    largest = max(region.height / clip.size[0] for region in clip.regions)
+    scale = min(1 / CROP_SCALE[0], largest)
+    return round(clip.size[0] * scale), round(clip.size[1] * scale)

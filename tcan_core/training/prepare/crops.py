@@ -14,6 +14,7 @@ from tcan_core.conditioning.bones import MIRROR, stack_points
 
 Size = tuple[int, int]  # height, width in pixels
 Pictures = NDArray[np.uint8]
+CROP_SCALE = (0.9, 1.0)  # of random crops, from the method
 _MARGIN = 0.15  # of the person's extent, on each side, because joints lie inside the body
 
 

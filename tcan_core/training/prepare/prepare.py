@@ -1,4 +1,4 @@
-"""Conversion of folders of videos into shards of encoded clips, with a report."""
+"""Conversion of videos, frames and pictures into training clips, with a report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,29 +15,37 @@ from typing import Any
 import numpy as np
 
 from media.digest import file_sha256
+from media.image import read_image
 from media.video_reader import VideoReader
-from tcan_core.conditioning.detectors import build_detector
+from tcan_core.conditioning.detectors import NamedDetector, build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
 from tcan_core.models.weights.loading import find_part, load_codec
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.training.prepare.candidates import Candidate, find_candidates
-from tcan_core.training.prepare.clip_writers import PreparedClip, ShardClipWriter
+from tcan_core.training.prepare.candidates import Candidate, find_candidates, picture_candidate
+from tcan_core.training.prepare.clip_writers import (
+    ClipWriter,
+    FolderClipWriter,
+    PreparedClip,
+    ShardClipWriter,
+)
 from tcan_core.training.prepare.crops import (
+    CROP_SCALE,
     Crop,
     Pictures,
+    Region,
     centered_region,
     random_crop,
     region_around,
 )
 from tcan_core.training.prepare.pictures import SheetRows, cell_numbers, draw_clip, put_sheet
 from tcan_core.training.prepare.settings import PrepareSettings
+from tcan_core.training.prepare.sources import FrameFolder, Frames, Source, find_sources
 from tcan_core.training.shards import ShardIndex, ShardWriter, put_text
-from tcan_core.training.storage import Storage
+from tcan_core.training.storage import FolderStorage, Storage
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 REPORT = "report.json"
+TOO_FEW = "too few pictures: 1, under 2"
 SPLITS = TRAIN, VALIDATION = "train", "validation"
-_CROP_SCALE = (0.9, 1.0)  # of the method
 
 
 @dataclass
@@ -64,73 +73,150 @@ class PrepareReport:
         return Counter(clip["kind"] for clip in self.clips if clip["reasons"])
 
 
-Progress = Callable[[int, int, str], None]
+Tell = Callable[[str], None]
 
 
-def prepare_videos(
-    folder: Path,
-    storage: Storage,
-    settings: PrepareSettings,
-    progress: Progress | None = None,
+def prepare_shards(
+    place: Path, storage: Storage, settings: PrepareSettings, tell: Tell, out: Path | None = None
 ) -> PrepareReport:
-    """Prepare every video under a folder.
+    """Prepare every video and folder of images under a folder as shards of latents.
 
     Writes shards, `report.json`, `sheet.png` and last the index to the storage. Shards of an
     earlier set are removed only after that, so an interrupted run leaves that set complete.
 
     Args:
-        folder: folder of videos, searched recursively.
-        progress: called with the number of finished videos, of all videos, and the next name.
+        place: folder of videos and images, searched recursively, or one video.
+        tell: called with each line of the progress.
+        out: folder of the storage, if it is one; it is not searched.
 
     Raises:
-        ConfigError: there is no video, or no clip was kept.
-        ParameterError: the detector does not exist.
+        ConfigError: there is nothing to prepare, or no clip was kept.
+        ParameterError: the detector does not exist, or a setting does not fit the preset.
         WeightsError: weights of the autoencoder or the detector are missing.
         StorageError: the storage is unavailable.
     """
-    videos = find_videos(folder)
-    preparation = _Preparation(storage, settings)
-    for number, video in enumerate(videos):
-        name = video.relative_to(folder).as_posix()
-        if progress is not None:
-            progress(number, len(videos), name)
-        preparation.add_video(video, name)
-    return preparation.finish()
+    sources, preset = find_sources(place, out), load_preset(settings.preset)
+    detector = build_detector(settings.detector or preset.detector)
+    codec = load_codec(preset, settings.weights).to(settings.device).eval()
+    size = settings.size or preset.resolution
+    if size % codec.factor:
+        raise ParameterError(f"size is {size}; it must be a multiple of {codec.factor}")
+    digest = file_sha256(find_part(preset, "vae", settings.weights))
+    writer = ShardClipWriter(ShardWriter(storage, ShardIndex(size, digest, detector.name)), codec)
+    return _Preparation(storage, writer, detector, settings, size, tell).run(sources)
+
+
+def prepare_folders(place: Path, out: Path, settings: PrepareSettings, tell: Tell) -> PrepareReport:
+    """Prepare the same as `<split>/<clip>/images`, `dwpose` and `poses.json` in a new folder.
+
+    Raises:
+        ConfigError: `out` is not empty, there is nothing to prepare, or no clip was kept.
+        ParameterError: the detector does not exist.
+        WeightsError: weights of the detector are missing.
+        StorageError: a file cannot be written.
+    """
+    sources, preset = find_sources(place, out), load_preset(settings.preset)
+    detector = build_detector(settings.detector or preset.detector)
+    size, settings = settings.size or preset.resolution, replace(settings, crops=0)
+    writer = FolderClipWriter(out)
+    try:
+        storage = FolderStorage(writer.partial)
+        return _Preparation(storage, writer, detector, settings, size, tell).run(sources)
+    except BaseException:
+        writer.discard()
+        raise
 
 
 class _Preparation:
-    """Models, writer and report shared by all videos of a call."""
+    """Detector, writer and report shared by all sources of a call."""
 
-    def __init__(self, storage: Storage, settings: PrepareSettings) -> None:
-        preset = load_preset(settings.preset)
-        self.storage, self.settings, self.limits = storage, settings, settings.limits()
-        self.detector = build_detector(settings.detector or preset.detector)
-        codec = load_codec(preset, settings.weights).to(settings.device).eval()
-        size = settings.size or preset.resolution
-        if size % codec.factor:
-            raise ParameterError(f"size is {size}; it must be a multiple of {codec.factor}")
-        self.size = (size, size)
-        digest = file_sha256(find_part(preset, "vae", settings.weights))
-        shards = ShardWriter(storage, ShardIndex(size, digest, self.detector.name))
-        self.writer = ShardClipWriter(shards, codec)
+    def __init__(
+        self,
+        storage: Storage,
+        writer: ClipWriter,
+        detector: NamedDetector,
+        settings: PrepareSettings,
+        size: int,
+        tell: Tell,
+    ) -> None:
+        self.storage, self.writer, self.detector, self.tell = storage, writer, detector, tell
+        self.settings, self.limits, self.size = settings, settings.limits(), (size, size)
         self.report, self.pictures = PrepareReport(), SheetRows()
 
-    def add_video(self, video: Path, name: str) -> None:
-        """Find the clips of a video, encode those to keep, and record all in the report.
+    def run(self, sources: list[Source]) -> PrepareReport:
+        """Add all sources; store clips, sheet and report.
 
-        The video is read twice in parallel: by detection, and one shot later by the cropping of
-        clips. If it is damaged, clips before the damage are kept.
+        Raises:
+            ConfigError: no clip was kept.
+        """
+        for number, source in enumerate(sources, 1):
+            self.tell(f"{number} of {len(sources)}: {source.name}")
+            self.add(source)
+        if not self.report.kept:
+            is_frames = self.settings.images == "frames"
+            has_frames = is_frames and any(source.images for source in sources)
+            raise ConfigError(_no_clips_message(self.report, has_frames))
+        return self._finish()
+
+    def add(self, source: Source) -> None:
+        """Find the clips of a source, write those to keep, and record all in the report.
+
+        Frames are read twice in parallel: by detection, and one shot later by the cropping of
+        clips. If one is damaged, clips before it are kept.
         """
         self.report.videos += 1
         try:
-            reader = VideoReader(video, self.limits)
-            candidates = find_candidates(reader, self.detector, self.settings.quality)
-            numbered = enumerate(reader)
-            for clip in split_long_candidates(candidates, self.settings.max_clip_frames):
-                found = self._prepared(name, reader, clip)
-                self._add_clip(clip, found, _frames_of(numbered, clip))
+            if not source.images:
+                self._add_frames(source, VideoReader(source.path, self.limits))
+            elif self.settings.images == "frames":
+                fps = Fraction(self.settings.fps).limit_denominator(1001)
+                self._add_frames(source, FrameFolder(source.images, fps))
+            else:
+                self._add_pictures(source)
         except MediaError as error:
-            self.report.unreadable[name] = str(error)
+            self.report.unreadable[source.name] = str(error)
+            self.tell(f"  unreadable: {error}")
+
+    def _add_frames(self, source: Source, reader: Frames) -> None:
+        """Add the clips of a video or of a folder of frames."""
+        candidates = find_candidates(reader, self.detector, self.settings.quality)
+        numbered = enumerate(reader)
+        for clip in split_long_candidates(candidates, self.settings.max_clip_frames):
+            around = region_around(clip.poses, self.size) if clip.poses else None
+            regions = [around or centered_region(reader.size, self.size)] * len(clip.frames)
+            # With the suffix of a video: a.mp4 and a.mov may coexist.
+            name = f"{source.name}-{clip.frames.start:06d}"
+            found = self._prepared(name, source, float(reader.fps), clip, regions)
+            self._add_clip(clip, found, _frames_of(numbered, clip))
+            kind = clip.reasons[0] if clip.reasons else "kept"
+            self.tell(f"  frames {clip.frames.start}-{clip.frames.stop - 1}: {kind}")
+
+    def _add_pictures(self, source: Source) -> None:
+        """Add the pictures of a folder, each cropped by itself, as one clip."""
+        kept = list[tuple[Path, Candidate, Region]]()
+        for number, path in enumerate(source.images):
+            try:
+                picture = read_image(path)
+            except MediaError as error:
+                self.report.unreadable[f"{source.name}/{path.name}"] = str(error)
+                self.tell(f"  unreadable: {error}")
+                continue
+            one = picture_candidate(number, picture, self.detector, self.settings.quality)
+            if not one.reasons:
+                kept.append((path, one, region_around(one.poses, self.size)))
+                continue
+            self.tell(f"  {path.name}: {one.reasons[0]}")
+            regions = [centered_region((picture.shape[0], picture.shape[1]), self.size)]
+            self._add_clip(
+                one, self._prepared(path.name, source, 0.0, one, regions), iter([picture])
+            )
+        if kept:
+            reasons = [] if len(kept) > 1 else [TOO_FEW]
+            poses = [one.poses[0] for _, one, _ in kept]
+            clip = Candidate(range(len(kept)), 0, poses, None, reasons)
+            found = self._prepared(source.name, source, 0.0, clip, [each for _, _, each in kept])
+            self._add_clip(clip, found, (read_image(path) for path, _, _ in kept))
+            self.tell(f"  {len(kept)} pictures: {clip.kind}")
 
     def _add_clip(self, clip: Candidate, found: PreparedClip, frames: Iterator[Pictures]) -> None:
         """Read the frames of a clip, write it if it is to be kept, and record it."""
@@ -145,48 +231,22 @@ class _Preparation:
         self.pictures.add(partial(draw_clip, clip, found, dict(zip(numbers, cells, strict=True))))
         self.report.clips.append(_entry(found, clip))
 
-    def _prepared(self, video: str, reader: VideoReader, clip: Candidate) -> PreparedClip:
-        around = region_around(clip.poses, self.size) if clip.poses else None
-        region = around or centered_region(reader.size, self.size)
-        name = f"{video}-{clip.frames.start:06d}"  # with the suffix: a.mp4 and a.mov may coexist
-        split = split_of(video, self.settings.validation_share)
+    def _prepared(
+        self, name: str, source: Source, fps: float, clip: Candidate, regions: list[Region]
+    ) -> PreparedClip:
+        split = split_of(source.name, self.settings.validation_share)
         number = 0 if clip.reasons or split == VALIDATION else self.settings.crops
+        crops = [Crop(), *random_crops(name, number, self.settings.flips)]
+        first = clip.frames.start
         return PreparedClip(
-            name,
-            split,
-            video,
-            clip.frames.start,
-            float(reader.fps),
-            clip.poses,
-            [region] * len(clip.frames),
-            self.size,
-            [Crop(), *random_crops(name, number, self.settings.flips)],
+            name, split, source.name, first, fps, clip.poses, regions, self.size, crops
         )
 
-    def finish(self) -> PrepareReport:
-        """Store sheet, report and index.
-
-        Raises:
-            ConfigError: no clip was kept.
-        """
-        if not self.report.kept:
-            raise ConfigError(_no_clips_message(self.report))
+    def _finish(self) -> PrepareReport:
         put_sheet(self.storage, self.pictures.rows)
         put_text(self.storage, REPORT, json.dumps(_plain(self.report, self.settings), indent=1))
         self.writer.close()
         return self.report
-
-
-def find_videos(folder: Path) -> list[Path]:
-    """Return the videos under a folder, sorted by path.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
-    if not videos:
-        raise ConfigError(f"{folder}: no videos found; supported are {', '.join(VIDEO_SUFFIXES)}")
-    return videos
 
 
 def split_of(name: str, validation_share: float) -> str:
@@ -203,7 +263,7 @@ def random_crops(name: str, number: int, flips: bool) -> list[Crop]:
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]))
     return [
-        random_crop(rng, _CROP_SCALE, float(flips and index % 2 == 0)) for index in range(number)
+        random_crop(rng, CROP_SCALE, float(flips and index % 2 == 0)) for index in range(number)
     ]
 
 
@@ -264,7 +324,9 @@ def _plain(report: PrepareReport, settings: PrepareSettings) -> dict[str, Any]:
     return {"settings": plain_settings} | counts | asdict(report)
 
 
-def _no_clips_message(report: PrepareReport) -> str:
+def _no_clips_message(report: PrepareReport, has_frames: bool) -> str:
     kinds = [f"{kind} ({count})" for kind, count in report.dropped().most_common()]
     kinds += [f"{name}: {why}" for name, why in list(report.unreadable.items())[:3]]
-    return f"no clip of the {report.videos} videos was kept: {', '.join(kinds)}"
+    message = f"no clip of the {report.videos} videos and folders was kept: {', '.join(kinds)}"
+    advice = ". Give folders of separate pictures with --images pictures"
+    return message + advice * has_frames

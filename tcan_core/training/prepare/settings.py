@@ -9,6 +9,7 @@ from media.limits import MediaLimits
 from media.timing import MAX_FPS
 from tcan_core.errors import ParameterError
 from tcan_core.training.prepare.quality import QualitySettings
+from tcan_core.training.prepare.sources import ImageKind
 
 MAX_CROPS = 32
 
@@ -21,6 +22,9 @@ class PrepareSettings:
         preset: preset whose autoencoder encodes the clips.
         weights: folder with the preset's parts; None uses the preset's own.
         size: side of the clips in pixels; None uses the preset's.
+        images: whether the images of a folder are the frames of a clip, or separate pictures of one
+            person, which serve stage 1 alone.
+        fps: frames per second of folders of frames.
         crops: number of random crops of each training clip in shards, besides its whole images.
         flips: mirror every second of these crops, beginning with the first.
         detector: name of the pose detector; None uses the preset's.
@@ -36,6 +40,8 @@ class PrepareSettings:
     preset: str = "sd15"
     weights: Path | None = None
     size: int | None = None
+    images: ImageKind = "frames"
+    fps: float = 25.0
     crops: int = 3
     flips: bool = True
     detector: str | None = None
@@ -46,6 +52,8 @@ class PrepareSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
 
     def __post_init__(self) -> None:
+        if not 1 <= self.fps <= MAX_FPS:
+            raise ParameterError(f"fps is {self.fps}; it must be in 1..{MAX_FPS}")
         if not 0 <= self.crops <= MAX_CROPS:
             raise ParameterError(f"crops is {self.crops}; it must be in 0..{MAX_CROPS}")
         if not 0 <= self.validation_share < 1:

@@ -31,7 +31,7 @@ from tcan_core.training.prepare.pictures import ClipPicture, SheetRows
 from tcan_core.training.prepare.prepare import (
     REPORT,
     PrepareReport,
-    prepare_videos,
+    prepare_shards,
     random_crops,
     split_of,
 )
@@ -87,7 +87,11 @@ def prepared(
         preset=str(TINY), weights=weights, size=32, validation_share=0.0,
         quality=QualitySettings(min_frames=10),
     )  # fmt: skip
-    return out, prepare_videos(videos, FolderStorage(out), settings)
+    return out, prepare_shards(videos, FolderStorage(out), settings, tell)
+
+
+def tell(line: str) -> None:
+    """Ignore the progress."""
 
 
 def find_shots(thumbnails: list[NDArray[np.float32]], longest: int = LONGEST) -> list[range]:
@@ -142,10 +146,10 @@ def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Pat
     write(tmp_path / "long.mp4", empty_video(1, 40), Fraction(1, 10))
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
     with pytest.raises(ConfigError, match=r"was kept: no person \(1\)"):
-        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
     with pytest.raises(ConfigError, match=r"the video lasts 400\.0 s; at most 399\.0 s are"):
         shorter = replace(settings, max_duration_s=399.0)
-        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), shorter)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), shorter, tell)
 
 
 def test_the_report_counts_kept_and_dropped_clips(prepared: tuple[Path, PrepareReport]) -> None:
@@ -346,7 +350,7 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
     out, quality = FolderStorage(tmp_path / "out"), QualitySettings(min_frames=10)
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32, quality=quality)
 
-    prepare_videos(tmp_path / "videos", out, settings)
+    prepare_shards(tmp_path / "videos", out, settings, tell)
 
     mov, mp4 = read_index(tmp_path / "out" / "index.json").clips
     assert (mov.video, mp4.video) == ("a.mov", "a.mp4")
@@ -356,9 +360,11 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
 
 def test_preparation_without_a_kept_clip_fails(tmp_path: Path, weights: Path) -> None:
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
-    with pytest.raises(ConfigError, match="no videos found"):
-        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+    with pytest.raises(ConfigError, match="no videos or images found"):
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
     write(tmp_path / "empty.mp4", empty_video(1, 3))
-    with pytest.raises(ConfigError, match=r"no clip of the 1 videos was kept: no person \(1\)"):
-        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+    with pytest.raises(
+        ConfigError, match=r"no clip of the 1 videos and folders was kept: no person \(1\)"
+    ):
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
     assert not (tmp_path / "out" / "index.json").exists()
