@@ -38,7 +38,7 @@ test: $(VENV)/.stamp-dev ## Run the tests except long ones (about two minutes); 
 	@$(if $(ARGS),$(PYTEST) $(ALL) $(ARGS),$(WHOLE))
 
 test-clients: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Build the TypeScript client and test it on Node.js against the service
-	@if [ -e $(NODE_PACKAGES) ] && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then npm --prefix clients/typescript run --silent build && $(PYTEST) -m node tests/clients/typescript $(ARGS); \
+	@if [ -e $(NODE_PACKAGES) ] && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then npm --prefix clients/typescript run --silent build && $(PYTEST) -m node tests/clients/typescript tests/studio $(ARGS); \
 		else echo "skipped  tests of clients/typescript: they need Node.js 20.19 or newer and its packages"; fi
 
 test-all: $(VENV)/.stamp-dev ## Run the tests, long ones included

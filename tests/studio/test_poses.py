@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import av
+import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
@@ -238,13 +241,35 @@ def test_step_has_no_axe_violation(open_page: Callable[..., Page], pair: Path, s
 
 
 @pytest.mark.long
-def test_animation_is_made_of_the_dragged_pose(previewed: Page) -> None:
+def test_dragged_wrist_changes_the_result(previewed: Page) -> None:
+    previewed.get_by_label("Seed", exact=True).fill("7")
+    detected = animate(previewed)
     drag(previewed, joint(picture_editor(previewed)), 20, 30)
-    with previewed.expect_response(lambda response: response.url.endswith("/animate")) as sent:
-        previewed.get_by_role("button", name="Animate", exact=True).click()
-    expect(previewed.locator("video[aria-label='Result']")).to_be_attached()
-    manifest = output(previewed, sent.value.json()["id"], "manifest")
-    assert manifest["inputs"]["sha256"]["image_pose"]
+    dragged = animate(previewed)
+    manifests = [output(previewed, job, "manifest") for job in (detected, dragged)]
+    assert [manifest["params"]["seed"] for manifest in manifests] == [7, 7]
+    assert "image_pose" not in manifests[0]["inputs"]["sha256"]
+    assert manifests[1]["inputs"]["sha256"]["image_pose"]
+    before, after = (result_frames(previewed, job) for job in (detected, dragged))
+    assert before.shape == after.shape
+    assert not np.array_equal(before, after)
+
+
+def animate(page: Page) -> str:
+    """Animate; return the id of the job when its result is shown."""
+    with page.expect_response(lambda response: response.url.endswith("/animate")) as sent:
+        page.get_by_role("button", name="Animate", exact=True).click()
+    job = str(sent.value.json()["id"])
+    review = page.locator(f"video[src*='{job}']")
+    expect(review.first).to_be_attached()
+    return job
+
+
+def result_frames(page: Page, job: str) -> np.ndarray:
+    """Return the frames of a job's result, (frames, height, width, 3)."""
+    answer = page.request.get(urljoin(page.url, f"/jobs/{job}/result"))
+    with av.open(io.BytesIO(answer.body())) as container:
+        return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
 
 
 def show_frame(editor: Locator, slider: Locator, frame: int) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import av
@@ -18,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tcan_client import Client
+from tests.servers import GUARD_S
 from tests.studio.conftest import FRAMES, OpenPage, Studio, axe_violations
 
 pytestmark = pytest.mark.long
@@ -147,17 +149,40 @@ def test_provenance_is_labelled_as_a_claim(open_page: OpenPage, jobs: list[dict[
     assert axe_violations(page) == []
 
 
-def test_code_makes_the_job_again(
-    open_page: OpenPage, jobs: list[dict[str, Any]], tmp_path: Path
+PROGRAMS = {
+    "curl": ["sh", "code"],
+    "Python": [sys.executable, "code"],
+    # The code has no types: it is JavaScript too.
+    "TypeScript": ["node", "code"],
+}
+
+
+@pytest.mark.parametrize("inputs", ["Of this job", "Files beside the code"])
+@pytest.mark.parametrize(
+    "language", ["curl", "Python", pytest.param("TypeScript", marks=pytest.mark.node)]
+)
+def test_copied_code_makes_the_job_again(
+    open_page: OpenPage,
+    jobs: list[dict[str, Any]],
+    pair: Path,
+    tmp_path: Path,
+    repository: Path,
+    language: str,
+    inputs: str,
 ) -> None:
-    page = open_page(f"/studio?job={jobs[0]['id']}&frame=0")
+    page = open_page(
+        f"/studio?job={jobs[0]['id']}&frame=0", permissions=["clipboard-read", "clipboard-write"]
+    )
     page.get_by_text("Code", exact=True).click()
-    code = page.get_by_role("group", name="Code")
-    programs = {"curl": ["sh", "-c"], "Python": [sys.executable, "-c"]}
-    for language, program in programs.items():
-        page.get_by_role("button", name=language, exact=True).click()
-        folder = tmp_path / language
-        folder.mkdir()
-        text = code.text_content() or ""
-        subprocess.run([*program, text], cwd=folder, check=True, env=os.environ, timeout=120)
-        assert (folder / "result.mp4").read_bytes()[4:8] == b"ftyp"
+    page.get_by_role("button", name=language, exact=True).click()
+    page.get_by_role("combobox", name="Inputs").select_option(inputs)
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    (tmp_path / "code").write_text(page.evaluate("navigator.clipboard.readText()"))
+    copy(pair / "source.png", tmp_path / "picture.png")
+    copy(pair / "driving.mp4", tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/tcan-client").symlink_to(repository / "clients/typescript")
+    subprocess.run(PROGRAMS[language], cwd=tmp_path, check=True, env=os.environ, timeout=GUARD_S)
+    assert (tmp_path / "result.mp4").read_bytes()[4:8] == b"ftyp"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
+from redis import Redis
 
 from tests.cli.conftest import processes_of
 from tests.studio.conftest import OpenPage, Studio, bring, studio_running
@@ -42,8 +43,9 @@ def test_job_goes_on_through_a_reload_and_stops_on_cancel(page: Page, pair: Path
     assert page.url == address
     expect(progress(page).get_by_text("Making frames")).to_be_visible()
     expect(progress(page).get_by_alt_text("The newest preview frame")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel").press("Enter")
     expect(progress(page).get_by_text("Canceled.")).to_be_visible()
+    expect(progress(page)).to_be_focused()
     expect(progress(page).get_by_alt_text("The last preview before it ended")).to_be_visible()
 
 
@@ -89,6 +91,20 @@ def test_job_outlives_a_restart_of_the_whole_service(
     expect(progress(page).get_by_text("Connection lost.")).to_be_visible()
     with studio_running(tmp_path, int(studio.url.rsplit(":", 1)[1])):
         expect(page.get_by_role("region", name="Result")).to_be_visible()
+
+
+def test_job_outlives_its_worker(open_page: OpenPage, pair: Path, tmp_path: Path) -> None:
+    with studio_running(tmp_path) as studio:
+        page = open_page(url=studio.url)
+        animate(page, pair, steps="40")
+        [worker] = [pid for pid, line in processes_of(studio.data).items() if "main worker" in line]
+        os.kill(worker, signal.SIGKILL)
+        job_id = page.url.rpartition("job=")[2]
+        with Redis.from_url((studio.data / "redis_url").read_text()) as redis:
+            redis.zadd("tcan:leases", {job_id: 0})
+        expect(progress(page).get_by_text("attempt 2: a worker was lost")).to_be_visible()
+        expect(page.get_by_role("region", name="Result")).to_be_visible()
+        page.close()
 
 
 def keys(studio: Studio, *arguments: str) -> str:
