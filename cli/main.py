@@ -1,10 +1,11 @@
-"""`tcan`: finds the command, imports only its module, and prints errors as one line.
+"""`tcan`: finds the command, imports only its module, and prints errors.
 
 A command's libraries are loaded when it is called: `tcan --help` imports only typer.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,11 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from cli.errors import error_object, exit_code, print_error
 from cli.examples import add_examples, epilog
 
-USAGE_EXIT, ERROR_EXIT, INTERRUPT_EXIT = 2, 1, 130
+INTERRUPT_EXIT = 130
+JSON_OPTION = "--json"
 
 
 class Command(NamedTuple):
@@ -73,22 +76,6 @@ COMMANDS = (
     Command("list", "jobs:list_jobs", "List the newest jobs."),
     Command("deliveries", "jobs:deliveries", "Show a job's webhooks, and send one again."),
 )
-CLIENT_ERROR = "tcan_client.errors.ClientError"
-# Names of errors, whose modules are not imported just to recognize them.
-OWN_ERRORS = {
-    "service.errors.ServiceError",
-    CLIENT_ERROR,
-    "media.errors.TcanError",
-}
-USAGE_ERRORS = {
-    "media.errors.InputError",
-    "tcan_core.errors.ConfigError",
-    "service.errors.RejectedError",
-    "service.errors.SettingsError",
-    "builtins.FileNotFoundError",
-    "builtins.IsADirectoryError",
-    "builtins.PermissionError",
-}
 # Commands whose own process computes with torch.
 USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models", "worker"}
 
@@ -96,15 +83,18 @@ USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 0, with 1 on an error, with 2 for invalid input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = JSON_OPTION in words
     try:
-        build_app(words)(words)
+        # With --json its errors of usage come here too; it returns the code of its exit.
+        sys.exit(build_app(words)(words, standalone_mode=not as_json))
     except KeyboardInterrupt:
         sys.exit(INTERRUPT_EXIT)
     except Exception as error:
         if os.environ.get("TCAN_TRACEBACK"):
             raise
-        message = with_option(sentence(error), words)
-        print(f"error: {message}{remedy(error)}", file=sys.stderr)
+        if as_json:
+            print(json.dumps({"error": error_object(error, words)}))
+        print_error(error, words)
         sys.exit(exit_code(error))
 
 
@@ -128,71 +118,6 @@ def build_app(words: Sequence[str]) -> typer.Typer:
         else:
             app.command(command.name, help=command.help)(_not_called)
     return app
-
-
-def sentence(error: Exception) -> str:
-    """Return the message of an error; an unexpected one with its class."""
-    if _is_problem(error):
-        return _with_options(error)
-    if _class_names(error) & OWN_ERRORS:
-        return str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name == "tcan_client":
-        return "tcan-client is not installed; run 'pip install ./clients/python' in the checkout"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {error} (set TCAN_TRACEBACK=1 for the traceback)"
-
-
-def with_option(message: str, words: Sequence[str]) -> str:
-    """Return a message that begins like `ptm_tau is 99` with the option given, --ptm-tau."""
-    field, is_, _ = message.partition(" is ")
-    option = f"--{field.replace('_', '-')}"
-    was_given = any(word.partition("=")[0] == option for word in words)
-    return message.replace(field, option, 1) if is_ and was_given else message
-
-
-def remedy(error: Exception) -> str:
-    """Return which options help against an error of a client; empty if none do."""
-    names = _class_names(error)
-    if "tcan_client.errors.UnreachableError" in names:
-        return "; start a service with 'tcan up', or name another with --url or TCAN_URL"
-    if not _is_problem(error):
-        return ""
-    code = getattr(error, "code", "")
-    if code == "unauthorized":
-        return "; give a key with --api-key or TCAN_API_KEY, from 'tcan keys create NAME'"
-    if code == "forbidden":
-        return "; give another key with --api-key or TCAN_API_KEY"
-    return "; check --url and TCAN_URL" if code in ("http", "not_found") else ""
-
-
-def exit_code(error: Exception) -> int:
-    """Return 2 for an error of the user's input, else 1."""
-    names = _class_names(error)
-    is_refused = _is_problem(error) and getattr(error, "status", 500) < 500
-    # Its class itself is raised for invalid arguments only.
-    is_argument = f"{type(error).__module__}.{type(error).__name__}" == CLIENT_ERROR
-    return USAGE_EXIT if is_refused or is_argument or names & USAGE_ERRORS else ERROR_EXIT
-
-
-def _is_problem(error: Exception) -> bool:
-    """Return whether the service refused a request."""
-    return "tcan_client.errors.ProblemError" in _class_names(error)
-
-
-def _with_options(error: Exception) -> str:
-    """Return the message of a refused request, with options in place of the API's fields."""
-    from cli.arguments import option_of
-
-    text = str(error)
-    for each in getattr(error, "errors", ()):
-        text = text.replace(f"{each.field}: ", f"{option_of(each.field)}: ")
-    return text
-
-
-def _class_names(error: Exception) -> set[str]:
-    """Return the names of an error's classes, to recognize it without importing their modules."""
-    return {f"{one.__module__}.{one.__name__}" for one in type(error).__mro__}
 
 
 def _print_version(is_requested: bool) -> None:

@@ -20,8 +20,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from cli.errors import error_object, exit_code, print_error
 from service.settings import load_settings
-from tcan_core.errors import ParameterError, WeightsError
+from tcan_core.errors import ParameterError, TcanError, WeightsError
 from tcan_core.models.weights.hub.files import (
     FileSet,
     HubFile,
@@ -197,8 +198,17 @@ def import_files(
             reject_not_finite(checked)
         else:
             write_parts(checked, into or chosen.store)
-    finally:
-        _print_reports(checked, as_json)
+    except TcanError as error:
+        if not as_json:
+            _print_reports(checked)
+            raise
+        _print_json(checked, error=error_object(error))
+        print_error(error)
+        raise typer.Exit(exit_code(error)) from error
+    if as_json:
+        _print_json(checked)
+    else:
+        _print_reports(checked)
 
 
 @app.command()
@@ -275,12 +285,13 @@ def _kind(name: str | None) -> Kind | None:
     return Kind(name)
 
 
-def _print_reports(checked: list[ImportPlan], as_json: bool) -> None:
-    reports = [one.report for one in checked]
-    if as_json:
-        typer.echo(json.dumps({"files": [report.to_json() for report in reports]}, indent=2))
-        return
-    for report in reports:
+def _print_json(checked: list[ImportPlan], **others: object) -> None:
+    files = [one.report.to_json() for one in checked]
+    typer.echo(json.dumps({"files": files, **others}, indent=2))
+
+
+def _print_reports(checked: list[ImportPlan]) -> None:
+    for report in (one.report for one in checked):
         typer.echo("\n".join(report.lines()))
         for part, path in report.written.items():
             typer.echo(f"  {part}: written to {path}")

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 MINUTE_S, HOUR_S = 60, 3600
 LATER_S = tuple(hours * HOUR_S for hours in (2, 5, 10, 14, 20, 24))
 # Delay before each attempt.
-# Delay before each attempt.
 DELAYS_S = (0, 5, 5 * MINUTE_S, 30 * MINUTE_S, *LATER_S)
 JITTER = 0.1
 MAX_DELAY_S = 24 * HOUR_S

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from cli.main import COMMANDS, build_app, exit_code, sentence
+from cli.errors import exit_code, sentence
+from cli.main import COMMANDS, build_app
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError, UnavailableError
 from tcan_client.errors import ProblemError
@@ -52,6 +54,44 @@ def test_unknown_command_is_a_usage_error(tcan: Tcan) -> None:
     refused = tcan("nonsense")
     assert refused.code == 2
     assert "nonsense" in refused.err
+
+
+NOWHERE = ("--url", "http://127.0.0.1:9")
+FILES = ("--image", "no.png", "--driving", "no.mp4")
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code", "detail"),
+    [
+        (("animate", *FILES, "--out", "x.mp4"), 2, "invalid_media", "no.png"),
+        (("animate", *FILES), 2, "invalid_input", "Missing option '--out'"),
+        (("animate", *FILES, "--sed", "7"), 2, "invalid_input", "No such option: --sed"),
+        (("plan", "--memory", "lots"), 2, "invalid_input", "lots"),
+        (("plan", "--preset", "mime", "--memory", "9GiB"), 2, "config", "no preset 'mime'"),
+        (("compare", "no.json", "no2.json"), 2, "invalid_input", "no.json"),
+        (("models", "show", "mime"), 2, "config", "no preset 'mime'"),
+        (("models", "import", "no.ckpt"), 2, "invalid_parameter", "there is no such file"),
+        (("verify-origin", "no.mp4"), 2, "invalid_input", "no.mp4"),
+        (("doctor", "--only", "redsi"), 2, "invalid_input", "did you mean 'redis'"),
+        (("simulate", "--gpus", "0"), 2, "invalid_input", "gpus"),
+        (("submit", *FILES, *NOWHERE), 2, "invalid_input", "--image"),
+        pytest.param(
+            ("status", "x", *NOWHERE), 1, "unavailable", "tcan up", marks=pytest.mark.long
+        ),
+        (("list", "--metadata", "x"), 2, "invalid_input", "give NAME=VALUE"),
+        (("poses", "preview", "no.mp4", *NOWHERE), 2, "invalid_input", "no.mp4"),
+        (("keys", "list"), 2, "invalid_input", "TCAN_REDIS_URL"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
+)
+def test_refusal_is_one_json_object_with_json(
+    tcan: Tcan, words: tuple[str, ...], exit_code: int, code: str, detail: str
+) -> None:
+    plain, refused = tcan(*words), tcan(*words, "--json")
+    assert plain.out == "" and plain.code == refused.code == exit_code
+    error = json.loads(refused.out)["error"]
+    assert error["code"] == code and detail in error["detail"]
+    assert refused.err.splitlines()[-1] == f"error: {error['detail']}"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ BYTES = {"patrolli": 4, "zcxu-eric": 4, "lambdalabs": 4, "ByteDance": 2, "wangfu
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that goes with the test, since the files take up to 12 GB."""
+    """A folder that goes with the test, since the files take up to 15 GB."""
     with tempfile.TemporaryDirectory() as name:
         monkeypatch.setenv("TCAN_MODELS", str(Path(name) / "models"))
         yield Path(name)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import typer
 
+from cli.errors import remedy, sentence, with_option
 from cli.examples import EXAMPLES
 from cli.jobs import interrupted
-from cli.main import remedy, sentence, with_option
 from tcan_client import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan
