@@ -128,3 +128,8 @@ class UploadRequest(Body):
         description="Maximum size of the file; by default the service's limit or the caller's "
         "daily quota, whichever is less.",
     )
+    part_bytes: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
+        None,
+        description="Size of the parts in which the file is sent; at most 1,000 parts. A file in "
+        "parts has `max_bytes`: after a broken connection only the part at work is sent again.",
+    )

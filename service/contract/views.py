@@ -109,6 +109,13 @@ class JobList(BaseModel):
     next: str | None = Field(None, description="Path or URL of the next page.")
 
 
+class PartForm(BaseModel):
+    """A form of one part: POST `fields` and then the part as `file`, in multipart/form-data."""
+
+    url: str
+    fields: dict[str, str]
+
+
 class UploadView(BaseModel):
     """An upload form: POST `fields` and then the file as `file`, in multipart/form-data."""
 
@@ -130,4 +137,9 @@ class UploadView(BaseModel):
     )
     fields: dict[str, str]
     max_bytes: int
-    expires_at: datetime = Field(description="When the form expires.")
+    expires_at: datetime = Field(description="When the forms expire.")
+    parts: list[PartForm] | None = Field(
+        None,
+        description="With `part_bytes`: a form for each part of the file, in their order. Each may "
+        "be sent more than once; `POST /uploads/{upload_id}/join` then makes the file of them.",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests import samples
 from tests.studio.conftest import OpenPage, axe_violations, bring
@@ -18,7 +18,7 @@ def test_refused_picture_is_explained_beside_its_field(page: Page, pair: Path) -
     inputs = page.get_by_role("region", name="Inputs")
     for button in ("Animate", "Preview poses"):
         bring(page, broken, pair / "driving.mp4")
-        expect(inputs.get_by_text("This browser cannot show it")).to_be_visible()
+        expect(inputs.get_by_text("Sent; this browser cannot show it")).to_be_visible()
         page.get_by_role("button", name=button, exact=True).click()
         expect(inputs.get_by_role("alert")).to_contain_text("Use another picture")
         expect(inputs.get_by_text("broken.png")).to_be_visible()
@@ -76,6 +76,61 @@ def test_whole_path_by_keyboard(page: Page) -> None:
     press_until(page, "Tab", "Animate")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Result").get_by_text("seed 7")).to_be_visible()
+
+
+# Sent in three parts.
+BIG: FilePayload = {"name": "big.mp4", "mimeType": "video/mp4", "buffer": bytes(9 * 1024 * 1024)}
+
+
+def test_broken_upload_goes_on_with_the_part_that_broke(page: Page) -> None:
+    sent: list[Route] = []
+
+    def break_the_second(route: Route) -> None:
+        sent.append(route)
+        if len(sent) == 2:
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/objects", break_the_second)
+    page.get_by_label("Driving video", exact=True).set_input_files(BIG)
+    expect(page.get_by_text("Sent; this browser cannot show it")).to_be_visible()
+    assert len(sent) == 4
+    assert newest_upload(page)["size_bytes"] == len(BIG["buffer"])
+
+
+def test_upload_goes_on_where_it_stopped_when_the_network_is_back(page: Page) -> None:
+    arrived: list[Route] = []
+    network = {"may_send": 1}
+
+    def send_some(route: Route) -> None:
+        if len(arrived) < network["may_send"]:
+            arrived.append(route)
+            route.continue_()
+        else:
+            route.abort("internetdisconnected")
+
+    page.route("**/objects", send_some)
+    page.get_by_label("Driving video", exact=True).set_input_files(BIG)
+    inputs = page.get_by_role("region", name="Inputs")
+    expect(inputs.get_by_role("alert")).to_contain_text("sending goes on where it stopped")
+    network["may_send"] = 3
+    inputs.get_by_role("button", name="Try again").click()
+    expect(inputs.get_by_text("Sent; this browser cannot show it")).to_be_visible()
+    assert len(arrived) == 3
+    assert newest_upload(page)["size_bytes"] == len(BIG["buffer"])
+
+
+def test_empty_file_is_refused_before_it_is_sent(page: Page) -> None:
+    page.get_by_label("Picture", exact=True).set_input_files(png("empty.png", b""))
+    expect(page.get_by_role("alert")).to_contain_text("The file is empty.")
+
+
+def newest_upload(page: Page) -> dict[str, object]:
+    """Return what the service has of the newest upload."""
+    found = page.evaluate("fetch('/uploads?limit=1').then(answer => answer.json())")
+    upload: dict[str, object] = found["uploads"][0]
+    return upload
 
 
 def png(name: str, content: bytes) -> FilePayload:

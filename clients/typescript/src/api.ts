@@ -103,6 +103,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/{upload_id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the file of an upload's parts
+         * @description Make the file of an upload whose parts were all sent; it may be asked for again.
+         */
+        post: operations["join_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uploads/{upload_id}": {
         parameters: {
             query?: never;
@@ -1653,6 +1673,18 @@ export interface components {
             workers: number;
         };
         /**
+         * PartForm
+         * @description A form of one part: POST `fields` and then the part as `file`, in multipart/form-data.
+         */
+        PartForm: {
+            /** Url */
+            url: string;
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+        };
+        /**
          * PoseLayout
          * @description Layouts of the bodies in a pose file; see `media.poses.joints`.
          * @enum {string}
@@ -2053,9 +2085,14 @@ export interface components {
             /**
              * Expires At
              * Format: date-time
-             * @description When the form expires.
+             * @description When the forms expire.
              */
             expires_at: string;
+            /**
+             * Parts
+             * @description With `part_bytes`: a form for each part of the file, in their order. Each may be sent more than once; `POST /uploads/{upload_id}/join` then makes the file of them.
+             */
+            parts?: components["schemas"]["PartForm"][] | null;
         };
         /**
          * Usage
@@ -2460,6 +2497,11 @@ export interface components {
              * @description Maximum size of the file; by default the service's limit or the caller's daily quota, whichever is less.
              */
             max_bytes?: number | null;
+            /**
+             * Part Bytes
+             * @description Size of the parts in which the file is sent; at most 1,000 parts. A file in parts has `max_bytes`: after a broken connection only the part at work is sent again.
+             */
+            part_bytes?: number | null;
         };
         /**
          * FieldProblem
@@ -3247,6 +3289,82 @@ export interface operations {
                 };
             };
             /** @description Quota exceeded */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
             429: {
                 headers: {
                     "Retry-After"?: number;

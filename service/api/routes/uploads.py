@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -14,17 +16,18 @@ from service.api.dependencies import CallerDep, GatewayDep
 from service.api.openapi.request_bodies import schema_of
 from service.api.pagination import PAGED, PageCursor, next_page, read_cursor
 from service.api.problems import problem_responses
+from service.auth.authenticator import Caller
 from service.contract.caller_views import StoredUploadView, UploadList
 from service.contract.errors import ErrorCode
 from service.contract.job import moment, new_job_id
 from service.contract.requests import UploadRequest
-from service.contract.views import UploadView
+from service.contract.views import PartForm, UploadView
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.stores.job_store import uploads
 from service.stores.job_store.commands import Cursor
 from service.stores.job_store.uploads import ListedUpload, Upload
-from service.stores.object_store.base import Content, ObjectMissingError, size_of
+from service.stores.object_store.base import Content, ObjectMissingError, UploadForm, size_of
 from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.submission.multipart import Part, receive
 from service.submission.receive import read_json
@@ -35,6 +38,7 @@ router = APIRouter(tags=["uploads"])
 FORM_TTL_S = 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
+MAX_PARTS = 1000
 FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
 UPLOAD_BODY: dict[str, Any] = {
     "content": {
@@ -65,7 +69,8 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     # Read here, because FastAPI would read it before the caller is authenticated.
     body = await read_json(UploadRequest, request.headers, request.stream())
     limit = gateway.settings.limits.max_driving_bytes
-    max_bytes = None if body is None else body.max_bytes
+    body = body or UploadRequest()
+    max_bytes = body.max_bytes
     if max_bytes is None:
         max_bytes = min(caller.limits.input_bytes_per_day or limit, limit)
     if max_bytes > limit:
@@ -73,18 +78,78 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
             ErrorCode.INVALID_REQUEST,
             f"max_bytes: {max_bytes:,} is over the service's limit of {limit:,} bytes for a file",
         )
-    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=max_bytes)
+    _check_parts(max_bytes, body.part_bytes)
+    upload = Upload(
+        id=new_job_id(), caller=caller.id, max_bytes=max_bytes, part_bytes=body.part_bytes
+    )
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
-    wanted = (upload.key, upload.max_bytes, FORM_TTL_S)
-    form = await to_thread.run_sync(gateway.objects.form, *wanted)
-    form = form or gateway.upload_forms.form(*wanted)
+    # Parts are sent one after the other, over a slow connection for hours.
+    ttl_s = FORM_TTL_S if body.part_bytes is None else KEEP_MS // 1000
+    whole, *parts = await to_thread.run_sync(
+        _forms, gateway, [(upload.key, max_bytes), *upload.parts()], ttl_s
+    )
     return UploadView(
         id=upload.id,
-        url=form.url,
-        fields=form.fields,
+        url=whole.url,
+        fields=whole.fields,
         max_bytes=upload.max_bytes,
-        expires_at=datetime.now(UTC) + timedelta(seconds=FORM_TTL_S),
+        expires_at=datetime.now(UTC) + timedelta(seconds=ttl_s),
+        parts=[PartForm(**part._asdict()) for part in parts] or None,
     )
+
+
+def _check_parts(max_bytes: int, part_bytes: int | None) -> None:
+    if part_bytes is not None and max_bytes > part_bytes * MAX_PARTS:
+        least = -(-max_bytes // MAX_PARTS)
+        raise RejectedError(
+            ErrorCode.INVALID_REQUEST,
+            f"part_bytes: must be at least {least:,} for {max_bytes:,} bytes, got {part_bytes:,}: "
+            f"a file has at most {MAX_PARTS:,} parts",
+        )
+
+
+def _forms(gateway: Gateway, wanted: list[tuple[str, int]], ttl_s: int) -> list[UploadForm]:
+    """Return a form for each key and maximum size, of the store or else of the gateway."""
+    return [
+        gateway.objects.form(key, max_bytes, ttl_s)
+        or gateway.upload_forms.form(key, max_bytes, ttl_s)
+        for key, max_bytes in wanted
+    ]
+
+
+@router.post(
+    "/uploads/{upload_id}/join",
+    status_code=204,
+    summary="Make the file of an upload's parts",
+    responses=problem_responses(ErrorCode.UPLOAD_NOT_FOUND, ErrorCode.UNAVAILABLE),
+)
+async def join_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
+    """Make the file of an upload whose parts were all sent; it may be asked for again."""
+    upload = await _read(gateway, caller, upload_id)
+    with gateway.open_spool(caller.id) as spool:
+        spool.reserve("whole", 2 * upload.max_bytes)
+        await to_thread.run_sync(_join, gateway, upload, spool.folder)
+
+
+def _join(gateway: Gateway, upload: Upload, folder: Path) -> None:
+    whole, piece = folder / "whole", folder / "piece"
+    if gateway.objects.exists(upload.key):
+        return
+    keys = [key for key, _ in upload.parts()]
+    if not keys:
+        detail = f"the upload {upload.id!r} was not made with part_bytes: send its file by its form"
+        raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, detail)
+    with whole.open("wb") as joined:
+        for number, key in enumerate(keys, 1):
+            try:
+                gateway.objects.fetch(key, piece)
+            except ObjectMissingError as error:
+                detail = f"part {number} of {len(keys)} was not sent; send it, then join again"
+                raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, detail) from error
+            with piece.open("rb") as part:
+                shutil.copyfileobj(part, joined)
+    gateway.objects.put(upload.key, whole)
+    gateway.objects.delete(upload.folder_of_parts)
 
 
 @router.get(
@@ -121,13 +186,19 @@ async def list_uploads(
 )
 async def delete_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
     """Delete an upload and its file. Jobs that use it keep their copies."""
+    upload = await _read(gateway, caller, upload_id)
+    await to_thread.run_sync(gateway.objects.delete, f"uploads/{upload.id}")
+    await gateway.jobs.run(uploads.forget_upload(upload.id, keep_end=True))
+
+
+async def _read(gateway: Gateway, caller: Caller, upload_id: str) -> Upload:
+    """Return an upload that the caller may see. Raises RejectedError (`upload_not_found`)."""
     [upload] = await gateway.jobs.run(uploads.read_uploads([upload_id]))
     if upload is None or not (caller.sees_all or upload.caller == caller.id):
         raise RejectedError(
             ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}; it may have expired"
         )
-    await to_thread.run_sync(gateway.objects.delete, f"uploads/{upload.id}")
-    await gateway.jobs.run(uploads.forget_upload(upload.id, keep_end=True))
+    return upload
 
 
 async def _size(gateway: Gateway, upload: Upload) -> int | None:

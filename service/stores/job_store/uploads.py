@@ -19,18 +19,37 @@ NO_LIMITS = CallerLimits()
 
 
 class Upload(BaseModel):
-    """A file that a caller may send, or has sent, to the object store."""
+    """A file that a caller may send, or has sent, to the object store.
+
+    Attributes:
+        part_bytes: maximum size of each part, if the file may be sent in parts.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     caller: str
     max_bytes: int
+    part_bytes: int | None = None
 
     @property
     def key(self) -> str:
         """Key of the file in the object store."""
         return f"uploads/{self.id}/file"
+
+    @property
+    def folder_of_parts(self) -> str:
+        """Prefix of the keys of the file's parts in the object store."""
+        return f"uploads/{self.id}/parts"
+
+    def parts(self) -> list[tuple[str, int]]:
+        """Return the key and the maximum size of each part, in their order; none without parts."""
+        size = self.part_bytes or self.max_bytes
+        starts = range(0, self.max_bytes if self.part_bytes else 0, size)
+        return [
+            (f"{self.folder_of_parts}/{number}", min(size, self.max_bytes - start))
+            for number, start in enumerate(starts, 1)
+        ]
 
 
 def register_upload(upload: Upload, ttl_ms: int, limits: CallerLimits = NO_LIMITS) -> Command[str]:

@@ -145,17 +145,23 @@ function Status({ name, state, isBroken }: StatusProps): JSX.Element {
           {state.isInterrupted ? texts.bring.interrupted : texts.bring.sending(percent(state.sent))}
         </span>
       ) : null}
-      {state.kind === "ready" && !isBroken ? (
-        <span class="input-sent">
-          <CheckIcon /> {state.source.kind === "file" ? texts.bring.sent : texts.bring.fromAddress}
-        </span>
-      ) : null}
-      {isBroken ? (
-        <span class="input-doubt">
-          <WarningIcon /> {texts.bring.noThumbnail}
-        </span>
-      ) : null}
+      {state.kind === "ready" ? <Ready source={state.source} isBroken={isBroken} /> : null}
     </>
+  );
+}
+
+function Ready({ source, isBroken }: { source: Source; isBroken: boolean }): JSX.Element {
+  if (isBroken) {
+    return (
+      <span class="input-doubt">
+        <WarningIcon /> {texts.bring.noThumbnail}
+      </span>
+    );
+  }
+  return (
+    <span class="input-sent">
+      <CheckIcon /> {source.kind === "file" ? texts.bring.sent : texts.bring.fromAddress}
+    </span>
   );
 }
 

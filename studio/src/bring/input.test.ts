@@ -19,8 +19,12 @@ test("an address is ready at once", () => {
 });
 
 test("a broken connection is shown until bytes flow again", () => {
-  const broken = after({ kind: "chosen", source: file }, { kind: "interrupted" });
-  expect(broken).toMatchObject({ isInterrupted: true, sent: 0 });
+  const broken = after(
+    { kind: "chosen", source: file },
+    { kind: "progressed", sent: 0.4 },
+    { kind: "interrupted" },
+  );
+  expect(broken).toMatchObject({ isInterrupted: true, sent: 0.4 });
   expect(reduceInput(broken, { kind: "progressed", sent: 0.1 })).toMatchObject({ isInterrupted: false });
 });
 

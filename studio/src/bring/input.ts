@@ -34,7 +34,7 @@ export function reduceInput(state: InputState, event: InputEvent): InputState {
     case "progressed":
       return state.kind === "sending" ? { ...state, sent: event.sent, isInterrupted: false } : state;
     case "interrupted":
-      return state.kind === "sending" ? { ...state, sent: 0, isInterrupted: true } : state;
+      return state.kind === "sending" ? { ...state, isInterrupted: true } : state;
     case "stored":
       return state.kind === "sending" ? { kind: "ready", source: state.source, input: event.input } : state;
     case "failed":

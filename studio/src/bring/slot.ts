@@ -1,7 +1,8 @@
 /** An input with its effects: sending the file, and its thumbnail. */
 
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { describeError, noteRefusal, uploadFile, type Trouble } from "../api/index.ts";
+import { createUpload, describeError, noteRefusal, type Trouble, type Upload } from "../api/index.ts";
+import { texts } from "../texts.ts";
 import { EMPTY, reduceInput, type InputEvent, type InputState, type Source } from "./input.ts";
 
 export interface InputSlot {
@@ -9,7 +10,7 @@ export interface InputSlot {
   /** What an `<img>` or `<video>` shows; null without a file or address. */
   thumbnail: ReadonlySignal<string | null>;
   choose: (source: Source) => void;
-  /** Send the same file once more. */
+  /** Send what is missing of the same file, or take the same address once more. */
   repeat: () => void;
   /** Show why the service refused the input. */
   refuse: (trouble: Trouble) => void;
@@ -24,6 +25,7 @@ export function createSlot(): InputSlot {
   const state = signal<InputState>(EMPTY);
   const thumbnail = signal<string | null>(null);
   let sending = new AbortController();
+  let upload: Upload | null = null;
 
   const dispatch = (event: InputEvent) => {
     state.value = reduceInput(state.value, event);
@@ -37,12 +39,12 @@ export function createSlot(): InputSlot {
     thumbnail.value = source?.kind === "file" ? URL.createObjectURL(source.file) : null;
   };
 
-  const send = async (file: File) => {
+  const send = async (to: Upload) => {
     sending.abort();
     const current = (sending = new AbortController());
     const report = (event: InputEvent) => current.signal.aborted || dispatch(event);
     try {
-      const input = await uploadFile(file, {
+      const input = await to.send({
         onProgress: (sent) => report({ kind: "progressed", sent }),
         onRetry: () => report({ kind: "interrupted" }),
         signal: current.signal,
@@ -50,7 +52,19 @@ export function createSlot(): InputSlot {
       report({ kind: "stored", input });
     } catch (error) {
       noteRefusal(error);
-      report({ kind: "failed", trouble: describeError(error), canRepeat: true });
+      report({ kind: "failed", trouble: troubleOf(error), canRepeat: true });
+    }
+  };
+
+  const start = () => {
+    if (state.value.kind !== "sending" || state.value.source.kind !== "file") {
+      return;
+    }
+    if (state.value.source.file.size === 0) {
+      dispatch({ kind: "failed", trouble: EMPTY_FILE, canRepeat: false });
+    } else {
+      upload ??= createUpload(state.value.source.file);
+      void send(upload);
     }
   };
 
@@ -61,15 +75,16 @@ export function createSlot(): InputSlot {
       sending.abort();
       show(source);
       dispatch({ kind: "chosen", source });
-      if (source.kind === "file") {
-        void send(source.file);
-      }
+      upload = null;
+      start();
     },
     repeat() {
-      dispatch({ kind: "repeated" });
-      if (state.value.kind === "sending" && state.value.source.kind === "file") {
-        void send(state.value.source.file);
+      if (state.value.kind === "failed" && state.value.trouble.code === "upload_not_found") {
+        // It was sent, and has expired since.
+        upload = null;
       }
+      dispatch({ kind: "repeated" });
+      start();
     },
     refuse: (trouble) => dispatch({ kind: "failed", trouble, canRepeat: PASSING.has(trouble.code) }),
     clear(trouble) {
@@ -78,4 +93,23 @@ export function createSlot(): InputSlot {
       dispatch({ kind: "cleared", trouble: trouble ?? null });
     },
   };
+}
+
+const EMPTY_FILE: Trouble = { code: "unknown", detail: texts.bring.emptyFile, next: texts.bring.emptyFileNext, fields: [] };
+
+/** Describe why a file was not sent: the service speaks of its requests, the page of files. */
+function troubleOf(error: unknown): Trouble {
+  const trouble = describeError(error);
+  switch (trouble.code) {
+    case "offline":
+      return { ...trouble, next: texts.bring.offlineNext };
+    case "invalid_request":
+      return {
+        ...trouble,
+        detail: trouble.detail.replace(/^max_bytes: /i, texts.bring.sizeOf),
+        next: texts.problems.next.body_too_large,
+      };
+    default:
+      return trouble;
+  }
 }

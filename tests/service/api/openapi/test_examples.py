@@ -17,6 +17,7 @@ PROBLEM = "application/problem+json"
 # Answers without a body that could be shown: none at all, or the bytes of an object.
 BARE = {
     ("post", "/objects", "204"),
+    ("post", "/uploads/{upload_id}/join", "204"),
     ("delete", "/jobs/{job_id}", "204"),
     ("delete", "/uploads/{upload_id}", "204"),
     ("delete", "/studio/session", "204"),

@@ -96,3 +96,45 @@ def test_uploads_are_listed_by_page_and_deleted(any_client: TestClient, jobs: Jo
     body = {"image_upload": sent, "driving_upload": sent}
     expect_problem(any_client.post("/animate", json=body, headers=ann), 404, "upload_not_found")
     assert len(any_client.get("/uploads", headers=ann).json()["uploads"]) == 2
+
+
+def test_file_is_sent_in_parts_in_any_order_and_joined(
+    any_client: TestClient, jobs: JobStore
+) -> None:
+    ann, ben = (bearer(new_key(jobs, name)) for name in ("ann", "ben"))
+    content = samples.png()
+    body = {"max_bytes": len(content), "part_bytes": len(content) // 3}
+    form = any_client.post("/uploads", json=body, headers=ann).json()
+    path, size = f"/uploads/{form['id']}/join", body["part_bytes"]
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+    assert len(form["parts"]) == len(pieces)
+    sent = list(zip(form["parts"], pieces, strict=True))
+    for part, piece in (*reversed(sent[1:]), sent[1]):
+        assert post_part(any_client, part, piece).is_success
+    missing = any_client.post(path, headers=ann)
+    expect_problem(missing, 404, "upload_not_found", f"part 1 of {len(pieces)} was not sent")
+    assert not post_part(any_client, form["parts"][0], content).is_success
+    assert post_part(any_client, *sent[0]).is_success
+    expect_problem(any_client.post(path, headers=ben), 404, "upload_not_found", form["id"])
+    for _ in range(2):
+        assert any_client.post(path, headers=ann).status_code == 204
+    [listed] = any_client.get("/uploads", headers=ann).json()["uploads"]
+    assert listed["size_bytes"] == len(content)
+    inputs = {"image_upload": form["id"]}
+    assert any_client.post("/poses", json=inputs, headers=ann).status_code == 202
+
+
+def post_part(client: TestClient, form: dict[str, Any], content: bytes) -> httpx.Response:
+    """Send one part of a file by its form."""
+    post = client.post if form["url"].startswith("/") else httpx.post
+    return post(form["url"], data=form["fields"], files={"file": ("f", content)})
+
+
+def test_upload_of_too_many_parts_is_refused_and_one_without_parts_is_not_joined(
+    client: TestClient,
+) -> None:
+    answer = client.post("/uploads", json={"max_bytes": 1001, "part_bytes": 1})
+    expect_problem(answer, 422, "invalid_request", "part_bytes: must be at least 2 for 1,001 bytes")
+    plain = client.post("/uploads").json()["id"]
+    answer = client.post(f"/uploads/{plain}/join")
+    expect_problem(answer, 404, "upload_not_found", "was not made with part_bytes")
