@@ -18,7 +18,8 @@ from tcan_core.models.networks.pose_detector import (
     build_subject_head,
     decode_heatmaps,
 )
-from tcan_core.models.weights.loading import load_strictly, read_part
+from tcan_core.models.weights.loading import load_strictly
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import load_preset
 
 # Joints with less confidence than JOINT_THRESHOLD count as not detected; a frame with fewer joints

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.weights.builders import build_codec
-from tcan_core.models.weights.loading import load_strictly, read_part
+from tcan_core.models.weights.loading import load_strictly
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.batches import check_size
 from tcan_core.training.checkpoint import export_part

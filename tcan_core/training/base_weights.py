@@ -10,7 +10,7 @@ from typing import NamedTuple
 from media.atomic_write import atomic_write
 from media.digest import file_sha256
 from tcan_core.errors import WeightsError
-from tcan_core.models.weights.loading import PartFolders, find_part, has_part
+from tcan_core.models.weights.part_files import PartFolders, find_part, has_part
 from tcan_core.models.weights.presets import Preset
 
 TRAINED_ON = "trained_on.json"

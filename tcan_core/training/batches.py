@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.training.damaged_files import DamagedFile
 from tcan_core.training.samples import Samples
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 
 class ClipBatch(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.networks.vae import ImageCodec
-from tcan_core.models.weights.loading import PartFolders
+from tcan_core.models.weights.part_files import PartFolders
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, ClipData, check_size
 from tcan_core.training.config import FolderData, PuppetData, ShardData
@@ -21,6 +21,9 @@ from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, error
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.shard_data import ShardClips
 from tcan_core.training.sheets import fixed_choice
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 
 @dataclass(frozen=True)

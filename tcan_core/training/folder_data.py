@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from media.poses.keypoints import Pose, no_pose
 from media.poses.pose_file import read_pose_file
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError
-from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.training.batches import (
     ClipBatch,
     choose_examples,
@@ -37,6 +37,9 @@ from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, error
 from tcan_core.training.prepare.crops import Crop, Pictures, random_crop, whole_image
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 _ASPECT_TOLERANCE = 0.02  # relative; sizes are rounded to pixels
 _ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tcan_core.models.weights.loading import read_part, weights_source
+from tcan_core.models.weights.part_files import read_part, weights_source
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.config import OWN, folder_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from media.digest import file_sha256
-from tcan_core.models.networks.vae import ImageCodec
-from tcan_core.models.weights.loading import PartFolders, find_part
+from tcan_core.models.weights.part_files import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, check_size
 from tcan_core.training.config import PuppetData
@@ -27,6 +26,9 @@ from tcan_core.training.puppet_data import (
     to_pose_maps,
     to_poses,
 )
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 _ENCODE_BATCH = 128
 

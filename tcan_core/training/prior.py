@@ -27,14 +27,9 @@ from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise, noise_schedule
 from tcan_core.training.drawing import Drawing, puppet_names
 from tcan_core.training.latent_data import PuppetLatents, load_latents
+from tcan_core.training.sampled_images import sample_images
 from tcan_core.training.samples import Samples, integers
-from tcan_core.training.sheets import (
-    as_pictures,
-    fixed_choice,
-    maps_as_pictures,
-    sample_images,
-    tile,
-)
+from tcan_core.training.sheets import as_pictures, fixed_choice, maps_as_pictures, tile
 
 SHEET_PICTURES = 16
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.training.batches import ClipBatch, ClipData, DrawnClips
 from tcan_core.training.clip_data import ClipSource
 from tcan_core.training.damaged_files import DamagedFile
 from tcan_core.training.samples import Samples, uniform
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 
 @dataclass(frozen=True)

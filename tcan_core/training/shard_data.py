@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from torch import Tensor
 
 from media.digest import file_sha256
 from tcan_core.errors import ConfigError, StorageError
-from tcan_core.models.networks.vae import ImageCodec
-from tcan_core.models.weights.loading import PartFolders, find_part
+from tcan_core.models.weights.part_files import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, choose_examples, choose_frames, frames_around
 from tcan_core.training.config import ShardData
@@ -38,6 +37,9 @@ from tcan_core.training.shards import (
 )
 from tcan_core.training.sheets import as_pictures
 from tcan_core.training.storage import OpenStorage, checked_name
+
+if TYPE_CHECKING:  # heavy, and loader processes need none
+    from tcan_core.models.networks.vae import ImageCodec
 
 _DECODE_BATCH = 8  # a full-size image takes gigabytes to decode
 

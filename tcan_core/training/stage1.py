@@ -20,7 +20,6 @@ from tcan_core.models.networks.lora import add_lora, load_lora, lora_state
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.builders import build_reference_unet
 from tcan_core.models.weights.loading import (
-    PartFolders,
     load_base_unet,
     load_codec,
     load_controlnet,
@@ -30,9 +29,9 @@ from tcan_core.models.weights.loading import (
     load_reference_unet,
     load_strictly,
     lora_config,
-    read_part,
 )
 from tcan_core.models.weights.merged_loras import merge_loras, unmerge_loras
+from tcan_core.models.weights.part_files import PartFolders, read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.batches import ClipData
 from tcan_core.training.checkpoint import export_part
@@ -43,7 +42,8 @@ from tcan_core.training.drawing import ClipDrawing, DrawnBatch
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.pose_augmentation import PoseAugmentation
 from tcan_core.training.regularization import InitialDistance, MixedClips, Regularization
-from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
+from tcan_core.training.sampled_images import sample_images
+from tcan_core.training.sheets import as_pictures, maps_as_pictures, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
 SHEET_PICTURES = 16

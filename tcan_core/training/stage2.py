@@ -24,15 +24,8 @@ from tcan_core.models.networks.motion import (
 )
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.builders import build_motion_adapter, controlnet_motion
-from tcan_core.models.weights.loading import (
-    PartFolders,
-    find_part,
-    has_part,
-    load_appearance,
-    load_codec,
-    load_prompt,
-    read_part,
-)
+from tcan_core.models.weights.loading import load_appearance, load_codec, load_prompt
+from tcan_core.models.weights.part_files import PartFolders, find_part, has_part, read_part
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.batches import ClipData
 from tcan_core.training.checkpoint import export_part
@@ -42,7 +35,8 @@ from tcan_core.training.diffusion import LossConfig, add_noise, noise_schedule
 from tcan_core.training.drawing import ClipDrawing, DrawnBatch
 from tcan_core.training.initial_weights import read_initial
 from tcan_core.training.pose_augmentation import PoseAugmentation
-from tcan_core.training.sheets import as_pictures, sample_images, tile
+from tcan_core.training.sampled_images import sample_images
+from tcan_core.training.sheets import as_pictures, tile
 from tcan_core.training.validation import ClipValidation, ValidationConfig, open_validation
 
 SHEET_CLIPS = 3

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.models.devices import check_device
-from tcan_core.models.weights.loading import has_part
+from tcan_core.models.weights.part_files import has_part
 from tcan_core.models.weights.presets import REFUSE, check_name, load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.base_weights import BaseFile, check_base, find_base, record_base

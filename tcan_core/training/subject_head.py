@@ -29,7 +29,8 @@ from tcan_core.models.networks.pose_detector import (
     build_pose_detector,
     build_subject_head,
 )
-from tcan_core.models.weights.loading import load_strictly, read_part
+from tcan_core.models.weights.loading import load_strictly
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.puppet_data import to_images

@@ -17,13 +17,14 @@ from tcan_core.evaluation import metrics
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.truth import finite_or_none
 from tcan_core.models.networks.tcan import Tcan
-from tcan_core.models.weights.loading import PartFolders
+from tcan_core.models.weights.part_files import PartFolders
 from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, ClipData
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.distributed import rank
+from tcan_core.training.sampled_images import sample_images
 from tcan_core.training.shard_data import usable_clips
-from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images
+from tcan_core.training.sheets import as_pictures, maps_as_pictures
 
 _FPS = Fraction(12)  # of the written clips
 _SHEET_FRAMES = 6

@@ -9,7 +9,7 @@ from pathlib import Path
 from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.expected import expected_shapes
-from tcan_core.models.weights.loading import PartFolders, find_part, weights_source
+from tcan_core.models.weights.part_files import PartFolders, find_part, weights_source
 from tcan_core.models.weights.presets import REFUSE, Preset
 from tcan_core.models.weights.store import locked_file
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
@@ -13,7 +12,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
-from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.errors import ConfigError
 from tcan_core.models.networks.image_encoder import ImageEncoder
 from tcan_core.models.networks.lora import add_lora, load_lora, merge_lora
 from tcan_core.models.networks.motion import (
@@ -38,60 +37,17 @@ from tcan_core.models.weights.builders import (
     controlnet_motion,
     empty_prompt,
 )
-from tcan_core.models.weights.keys import check_keys, read_safetensors
+from tcan_core.models.weights.keys import check_keys
 from tcan_core.models.weights.merged_loras import merge_loras
-from tcan_core.models.weights.presets import LEAVE_OUT, REFUSE, Preset
+from tcan_core.models.weights.part_files import (
+    PartFolders,
+    read_part,
+    weights_source,
+)
+from tcan_core.models.weights.presets import Preset
 
 Network = TypeVar("Network", bound=nn.Module)
-# Folders of `<name>.safetensors`: one, or several in search order. None means the preset's own
-# files, next to its YAML or in its store.
-PartFolders = Path | Sequence[Path | None] | None
 OWN_LORA = {"rank": 16, "alpha": 16}  # trained for a preset without one; sd15's
-
-
-def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
-    """Return the file with a part's weights.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    paths = _part_paths(preset, name, folder)
-    existing = next((path for path in paths if path.exists()), None)
-    if existing is None:
-        where = f" at {', '.join(map(str, paths))}" if paths else ""
-        hint = _how_to_get(preset, name) if None in _as_sequence(folder) else ""
-        raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
-    return existing
-
-
-def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
-    paths = (
-        preset.part_file(name) if one is None else one / f"{name}.safetensors"
-        for one in _as_sequence(folder)
-    )
-    return [path for path in paths if path]
-
-
-def _as_sequence(folder: PartFolders) -> Sequence[Path | None]:
-    return [folder] if folder is None or isinstance(folder, Path) else folder
-
-
-def _how_to_get(preset: Preset, name: str) -> str:
-    pull = f"`tcan models pull {preset.name}` or " if preset.parts[name].pull else ""
-    return f"; run {pull}`tcan models import FILE --preset {preset.name}`"
-
-
-def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str, Tensor]:
-    """Read the weights of one part as float32.
-
-    Raises:
-        WeightsError: the file is missing or damaged, or its digest differs from the preset's or
-            from the lock of its store.
-    """
-    path = find_part(preset, name, folder)
-    is_own = None in _as_sequence(folder) and path == preset.part_file(name)
-    expected = preset.parts[name].sha256 if is_own else None
-    return read_safetensors(path, expected)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -231,30 +187,6 @@ def load_reference_unet(preset: Preset, folder: PartFolders = None) -> UNet2DCon
     source = weights_source(preset, "reference_unet", folder) or "reference_unet"
     load_strictly(reference_unet, read_part(preset, source, folder), "reference_unet")
     return reference_unet
-
-
-def weights_source(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
-    """Return the name of the part whose weights a part uses.
-
-    Returns:
-        The part's own name, the name of its substitute, or None if the part is left out or the
-        preset does not have it.
-
-    Raises:
-        WeightsError: the part has no weights, and the preset does not allow that.
-    """
-    if name not in preset.parts:
-        return None
-    absent = preset.parts[name].absent
-    if absent == REFUSE or has_part(preset, name, folder):
-        find_part(preset, name, folder)
-        return name
-    return None if absent == LEAVE_OUT else weights_source(preset, absent, folder)
-
-
-def has_part(preset: Preset, name: str, folder: PartFolders = None) -> bool:
-    """Return whether a part's own weights exist."""
-    return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
 def load_tcan(

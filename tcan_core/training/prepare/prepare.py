@@ -19,7 +19,8 @@ from media.image import read_image
 from media.video_reader import VideoReader
 from tcan_core.conditioning.detectors import NamedDetector, build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
-from tcan_core.models.weights.loading import find_part, load_codec
+from tcan_core.models.weights.loading import load_codec
+from tcan_core.models.weights.part_files import find_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.prepare.candidates import Candidate, find_candidates, picture_candidate
 from tcan_core.training.prepare.clip_writers import (

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tcan_core.config import save_config
 from tcan_core.errors import ConfigError, StorageError, WeightsError
-from tcan_core.models.weights.loading import read_part
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.__main__ import main
 from tcan_core.training.base_weights import BaseFile

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from tcan_core.errors import WeightsError
 from tcan_core.models.networks.lora import lora_state
-from tcan_core.models.weights.loading import find_part
+from tcan_core.models.weights.part_files import find_part
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.config import RunConfig, folder_of
 from tcan_core.training.stages import read_stage_config

@@ -18,7 +18,8 @@ from media.poses.keypoints import Pose
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError, ParameterError, StorageError
-from tcan_core.models.weights.loading import find_part, load_codec
+from tcan_core.models.weights.loading import load_codec
+from tcan_core.models.weights.part_files import find_part
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import ShardData
 from tcan_core.training.prepare.clip_writers import PreparedClip, ShardClipWriter

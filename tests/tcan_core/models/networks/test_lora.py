@@ -13,7 +13,8 @@ from tcan_core.errors import WeightsError
 from tcan_core.models.networks.lora import add_lora, load_lora, lora_state, merge_lora
 from tcan_core.models.networks.motion import add_motion
 from tcan_core.models.weights.builders import build_denoising_unet, build_motion_adapter
-from tcan_core.models.weights.loading import load_base_unet, load_strictly, read_part, unload_merged
+from tcan_core.models.weights.loading import load_base_unet, load_strictly, unload_merged
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import Preset, load_preset
 
 TIMESTEP = torch.tensor([10, 900])

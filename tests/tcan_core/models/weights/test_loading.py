@@ -21,8 +21,8 @@ from tcan_core.models.weights.loading import (
     load_prompt,
     load_strictly,
     load_tcan,
-    read_part,
 )
+from tcan_core.models.weights.part_files import read_part
 from tcan_core.models.weights.presets import Preset
 from tcan_core.models.weights.store import LockEntry, lock, store_folder
 from tcan_core.training.checkpoint import export_part

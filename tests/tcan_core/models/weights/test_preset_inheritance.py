@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tcan_core.errors import ConfigError, WeightsError
-from tcan_core.models.weights.loading import find_part
+from tcan_core.models.weights.part_files import find_part
 from tcan_core.models.weights.presets import load_preset, own_presets
 from tcan_core.models.weights.store import store_folder
 

@@ -13,7 +13,8 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from tcan_core.errors import WeightsError
 from tcan_core.models.networks.motion import TemporalControlNet, motion_state, select_for
 from tcan_core.models.weights.inventory import is_zero_shot, substituted_parts
-from tcan_core.models.weights.loading import load_appearance, load_tcan, read_part, weights_source
+from tcan_core.models.weights.loading import load_appearance, load_tcan
+from tcan_core.models.weights.part_files import read_part, weights_source
 from tcan_core.models.weights.presets import Preset, load_preset
 
 ZERO_SHOT = {
