@@ -20,6 +20,7 @@ from tcan_core.training.clip_data import ClipSource, shared_clips
 from tcan_core.training.disk_space import gigabytes
 from tcan_core.training.distributed import rank
 from tcan_core.training.folder_check import check_sizes
+from tcan_core.training.loaders import open_batches
 from tcan_core.training.run_artifacts import RunArtifacts
 from tcan_core.training.stages import open_run, read_stage_config
 from tcan_core.training.trainer import Trainer
@@ -34,6 +35,7 @@ Tell = Callable[[str], None]
 
 class _StepCost(NamedTuple):
     step_s: float
+    waiting: float
     peak_bytes: int
 
 
@@ -68,8 +70,9 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
     tell(f"memory: {_memory(settings.run.device, opened.stage, trainer, cost.peak_bytes)}")
     left = timedelta(seconds=round(cost.step_s * (settings.run.steps - start)))
     tell(
-        f"time: {cost.step_s:.3g} s per step, the mean of {MEASURED_STEPS}; {left} in all, "
-        "without sheets, validation and checkpoints"
+        f"time: {cost.step_s:.3g} s per step, the mean of {MEASURED_STEPS}, of which "
+        f"{cost.waiting:.0%} wait for data; {left} in all, without sheets, validation and "
+        "checkpoints"
     )
 
 
@@ -111,23 +114,26 @@ def _measure(stage: Any, trainer: Trainer, start: int) -> _StepCost:
         MemoryLimitError: the device has not enough memory.
     """
     is_cuda = trainer.accelerator.device.type == "cuda"
-    networks, drawing, last = networks_of(stage), trainer.step_drawing(), trainer.run.steps - 1
-
-    def take(step: int) -> None:
-        trainer.step(step, drawing.draw(step))  # ends with a copy to the host
-
+    run, networks = trainer.run, networks_of(stage)
+    count = allocated_on_cuda if is_cuda else _counted
     try:
-        count = allocated_on_cuda if is_cuda else _counted
-        peak = count(networks, lambda: take(min(start, last)))
-        began = time.perf_counter()
-        for step in range(start, start + MEASURED_STEPS):
-            take(min(step, last))
-        took_s = time.perf_counter() - began
+        with open_batches(trainer.step_drawing(), start, run.loaders) as batches:
+
+            def take(step: int) -> None:
+                step = min(step, run.steps - 1)
+                trainer.step(step, batches.next())  # ends with a copy to the host
+
+            peak = count(networks, lambda: take(start))
+            batches.waiting()
+            began = time.perf_counter()
+            for step in range(start, start + MEASURED_STEPS):
+                take(step)
+            took_s, waiting = time.perf_counter() - began, batches.waiting()
     except torch.OutOfMemoryError as error:
         raise MemoryLimitError(
             f"a step does not fit into the device's memory; {_SAVING}"
         ) from error
-    return _StepCost(took_s / MEASURED_STEPS, peak)
+    return _StepCost(took_s / MEASURED_STEPS, waiting, peak)
 
 
 def _counted(networks: list[nn.Module], step: Callable[[], object]) -> int:

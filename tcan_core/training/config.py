@@ -82,6 +82,8 @@ class RunConfig:
         gradient_checkpointing: recompute activations of UNets and ControlNet in the backward pass,
             which saves memory and costs time.
         threads: number of CPU threads; 0 uses torch's default.
+        loaders: processes that draw the batches of coming steps, for each process that trains; 0
+            draws each batch when it is needed.
     """
 
     output: str
@@ -102,6 +104,7 @@ class RunConfig:
     gradient_checkpointing: bool = False
     device: str = "cpu"
     threads: int = 0
+    loaders: int = 0
 
     @property
     def part_folders(self) -> list[Path | None]:

@@ -14,12 +14,12 @@ from types import MappingProxyType
 
 import torch
 
-from tcan_core.errors import CanceledError, ConfigError, NotFiniteError
+from tcan_core.errors import CanceledError, ConfigError, NotFiniteError, TcanError
 from tcan_core.training.config import OptimizerConfig, RunConfig
-from tcan_core.training.damaged_files import DamagedFiles
 from tcan_core.training.disk_space import named_full_disk
 from tcan_core.training.distributed import all_gather, barrier, rank
 from tcan_core.training.graceful_stop import stop_on_sigterm
+from tcan_core.training.loaders import open_batches
 from tcan_core.training.run_artifacts import RunArtifacts
 from tcan_core.training.stage import Stage
 from tcan_core.training.trainer import Trainer
@@ -28,6 +28,7 @@ _ADVICE = (
     "A resumed run draws the same samples: repair them, lower `optimizer.learning_rate`, or set "
     "`optimizer.max_skipped_steps`"
 )
+_OTHER_ADVICE = "Continue with --resume"
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -60,6 +61,7 @@ def train(
             machine, or the configuration is not supported.
         WeightsError: the checkpoint is damaged or belongs to another run.
         StorageError: a disk is full, or has no space for the checkpoints of this run.
+        TcanError: the data cannot be read, or a loader died; the last step is in the checkpoint.
         NotFiniteError: the loss, a gradient or a weight is not finite; the last finite state is
             in the checkpoint and in the exported parts.
         CanceledError: SIGTERM was received; a checkpoint was written.
@@ -73,25 +75,26 @@ def train(
     if is_first:
         started()
     disks = named_full_disk(Path(run.output), Path(run.export))
-    with disks, artifacts.scalars(start, described), stop_on_sigterm() as is_stopping:
-        drawing, damaged = trainer.step_drawing(), DamagedFiles()
+    feed = open_batches(trainer.step_drawing(), start, run.loaders)
+    scalar_files = artifacts.scalars(start, described)
+    with disks, scalar_files, feed as batches, stop_on_sigterm() as is_stopping:
         last_saved, done = time.monotonic(), start
         while done < run.steps and not _has_stalled(stage, artifacts, done):
             step = done
             # One optimiser step over all processes.
             try:
-                batches = drawing.draw(step)
-                damaged.note(drawing.damaged(batches))
-                scalars, stop = trainer.step(step, batches, is_stopping())
-            except NotFiniteError as error:
+                scalars, stop = trainer.step(step, batches.next(), is_stopping())
+            except TcanError as error:  # in every process
                 if is_first:
                     artifacts.keep(step)
                 barrier()
-                raise NotFiniteError(f"{error}. {artifacts.kept}. {_ADVICE}") from error
+                advice = _ADVICE if isinstance(error, NotFiniteError) else _OTHER_ADVICE
+                raise type(error)(f"{error}. {artifacts.kept}. {advice}") from error
             done = step + 1
 
             # Report progress.
             if is_first and done % run.log_every == 0:
+                scalars |= {"waiting": batches.waiting()}
                 report(done, scalars)
                 artifacts.write_scalars(done, scalars)
             if is_first and done % run.sheet_every == 0:

@@ -29,6 +29,7 @@ ALLOWED = (
     "run.device",
     "run.gradient_checkpointing",
     "run.threads",
+    "run.loaders",
     "optimizer.max_skipped_steps",
     "validation",
     "data.cache",

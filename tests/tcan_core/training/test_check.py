@@ -56,7 +56,7 @@ def test_check_describes_the_run_and_writes_nothing(runs: TinyRuns, check: Check
         "steps 0 to 40 of 4 samples (batch_size 4 x accumulation_steps 1 x 1 processes): "
         "160 samples, 26.7 passes over 6 clips"
     )
-    assert " per step, the mean of 10; " in lines["time"]
+    assert " per step, the mean of 10, of which " in lines["time"]
     assert " of weights, " in lines["memory"] and "checkpoints" in lines["disk"]
     assert not (runs.root / "stage1").exists()
     assert parts == {path: path.read_bytes() for path in runs.parts.iterdir()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -69,6 +70,13 @@ class Run:
                 return
         ended, log = self.process.wait(), self._log.read_text()[-3000:]
         raise AssertionError(f"the run ended with {ended} before step {step}: {log}")
+
+    def after(self, reports: int) -> int:
+        """Return the step that is reported as the given number, from 1, of this start."""
+        assert self.process.stdout is not None
+        lines = (re.match(r"step (\d+) of ", line) for line in self.process.stdout)
+        *_, step = itertools.islice(filter(None, lines), reports)
+        return int(step[1])
 
     def kill(self) -> None:
         """Kill everything at once, as a machine that is lost does."""
