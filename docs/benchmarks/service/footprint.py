@@ -24,6 +24,7 @@ from tests.servers import valkey
 
 # Reports of progress of one render; workers send one with each renewal of the lease and each step.
 REPORTS = 25
+OUTPUTS = (Output.RESULT, Output.POSTER, Output.POSE, Output.REVIEW, Output.MANIFEST)
 
 
 def main() -> None:
@@ -85,7 +86,7 @@ def finish(jobs: JobStore, job_id: str, token: int) -> None:
     for step in range(1, REPORTS + 1):
         progress = Progress(stage="denoise", step=step, steps=REPORTS, fraction=step / REPORTS)
         jobs.run(commands.renew(job_id, record.token, 60_000, progress))
-    outputs = {output: f"jobs/{job_id}/2/{output}" for output in Output}
+    outputs = {output: f"jobs/{job_id}/2/{output}" for output in OUTPUTS}
     jobs.run(commands.succeed(job_id, record.token, outputs, [], {"prepare": 1.0, "denoise": 60.0}))
 
 

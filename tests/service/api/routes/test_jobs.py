@@ -8,40 +8,48 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from service.api.app import create_app
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
+from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.service.api.test_api import expect_problem, submit
 from tests.service.job_driver import INPUTS
+from tests.service.stores.job_store.records import Clock
 
 LEASE_MS = 10**8
 
 
-def finish_one(jobs: JobStore) -> None:
-    """Finish a job, on which estimates are based."""
+def finish_one(jobs: JobStore, clock: Clock) -> None:
+    """Finish a job of 5 s, on which estimates are based."""
     jobs.run(commands.create("earlier", JobParams(), INPUTS))
     prepared = jobs.run(commands.claim("earlier", Queue.PREPARE, "w", LEASE_MS))
     assert prepared is not None
+    clock.now_ms += 5000
     jobs.run(commands.succeed("earlier", prepared.token, {}, []))
 
 
 def test_list_shows_place_and_estimate_as_each_job_does(
-    client: TestClient, jobs: JobStore, tmp_path: Path
+    folder_settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
-    worker = WorkerInfo(id="w", queues=tuple(Queue), preset="mini", ready=True)
-    jobs.run(presence.heartbeat(worker, LEASE_MS))
-    finish_one(jobs)
-    ids = [submit(client, tmp_path).json()["id"] for _ in range(3)]
-    jobs.run(commands.claim(ids[0], Queue.PREPARE, "w", LEASE_MS))
-    listed = {job["id"]: job for job in client.get("/jobs").json()["jobs"]}
+    clock = Clock()
+    # Estimates are moments of time, so the clock stands still while they are compared.
+    store = JobStore(jobs.redis, clock)
+    with TestClient(create_app(folder_settings, clock)) as client:
+        worker = WorkerInfo(id="w", queues=tuple(Queue), preset="mini", ready=True)
+        store.run(presence.heartbeat(worker, LEASE_MS))
+        finish_one(store, clock)
+        ids = [submit(client, tmp_path).json()["id"] for _ in range(3)]
+        store.run(commands.claim(ids[0], Queue.PREPARE, "w", LEASE_MS))
+        listed = {job["id"]: job for job in client.get("/jobs").json()["jobs"]}
+        own = {job_id: client.get(f"/jobs/{job_id}").json() for job_id in ids[1:]}
     assert [listed[job_id]["queue_position"] for job_id in ids] == [None, 0, 1]
-    for job_id in ids[1:]:
-        own = client.get(f"/jobs/{job_id}").json()
-        assert own["queue_position"] == listed[job_id]["queue_position"]
-        assert own["eta"] == listed[job_id]["eta"] is not None
+    for job_id, job in own.items():
+        assert job["queue_position"] == listed[job_id]["queue_position"]
+        assert job["eta"] == listed[job_id]["eta"] is not None
     assert (listed["earlier"]["queue_position"], listed["earlier"]["eta"]) == (None, None)
 
 
