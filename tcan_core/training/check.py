@@ -55,8 +55,7 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
     opened = open_run(name, settings, resume)
     if rank() == 0:
         _check_clips(settings, tell)
-    else:
-        tell = _say_nothing
+    tell = tell if rank() == 0 else lambda line: None
     trainer = Trainer(opened.stage, settings.run, settings.optimizer)
     artifacts = RunArtifacts(opened.stage, trainer, settings.run, lambda: None)
     start = artifacts.start(resume)
@@ -74,10 +73,6 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
         f"{cost.waiting:.0%} wait for data; {left} in all, without sheets, validation and "
         "checkpoints"
     )
-
-
-def _say_nothing(line: str) -> None:
-    """Other processes describe nothing."""
 
 
 def _check_clips(settings: Any, tell: Tell) -> None:

@@ -11,8 +11,7 @@ from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
 from service.http_limits import HttpLimits
 from service.settings import Settings
-from tests.service.api.server.raw_clients import GET, POST, Gateway, play
-
+from tests.service.api.server.raw_clients import GET, HEAD_TIMEOUT_S, POST, Gateway, play
 
 LONG_HEADS = {
     "one header": [GET + b"X: ", *[b"a" * 1000] * 70],
