@@ -117,6 +117,9 @@ export const texts = {
       `“${name}” is neither a picture nor a video nor a pose file (.json, .zip). Use one of these.`,
     tooMany: "Drop at most one picture and one video.",
     restored: (name: string) => `Settings of “${name}” restored.`,
+    restoredJob: "Its job is open.",
+    restoredClaim: "They are as the file states them; the service has its job no more.",
+    useAsInput: "Use the file as an input instead",
   },
   examples: {
     title: "Start with an example",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import FilePayload, Page, Route, expect
+from playwright.sync_api import FilePayload, JSHandle, Page, Route, expect
 
 from tests import samples
-from tests.studio.conftest import OpenPage, axe_violations, bring
+from tests.service.web import web_server
+from tests.studio.conftest import OpenPage, axe_violations, bring, studio_running
 
 pytestmark = pytest.mark.long
 
@@ -38,15 +41,76 @@ def test_preset_for_puppets_animates_another_subject_if_one_insists(page: Page, 
 
 
 def test_file_of_another_kind_is_named(page: Page) -> None:
-    transfer = page.evaluate_handle(
-        """() => {
-            const data = new DataTransfer();
-            data.items.add(new File(["a"], "notes.txt"));
-            return data;
-        }"""
-    )
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    drop(page, ("notes.txt", "", b"a"))
     expect(page.get_by_role("alert")).to_contain_text("“notes.txt” is neither a picture")
+
+
+def test_picture_and_video_are_dropped_anywhere_or_pasted(page: Page, pair: Path) -> None:
+    picture = ("me.png", "image/png", (pair / "source.png").read_bytes())
+    video = ("walk.mp4", "video/mp4", (pair / "driving.mp4").read_bytes())
+    inputs = page.get_by_role("region", name="Inputs")
+    drop(page, picture, video)
+    expect(inputs.get_by_text("Sent", exact=True)).to_have_count(2)
+    for name in ("me.png", "walk.mp4"):
+        expect(inputs.get_by_text(name)).to_be_visible()
+    paste(page, ("pasted.png", *picture[1:]))
+    expect(inputs.get_by_text("pasted.png")).to_be_visible()
+    expect(inputs.get_by_text("me.png")).to_have_count(0)
+    page.get_by_role("button", name="Animate", exact=True).click()
+    expect(page.get_by_role("region", name="Result")).to_be_visible()
+
+
+def test_two_addresses_make_a_video(open_page: OpenPage, pair: Path, tmp_path: Path) -> None:
+    with web_server() as web, studio_running(tmp_path, TCAN_OUTBOUND_ALLOW="127.0.0.1") as studio:
+        page = open_page(url=studio.url)
+        for name, file in (("character", "source.png"), ("motion", "driving.mp4")):
+            page.get_by_role("button", name=f"Address of the {name}").click()
+            field = page.get_by_label(f"Web address of the {name}")
+            field.fill(web.page(f"/{file}", (pair / file).read_bytes()))
+            field.press("Enter")
+        inputs = page.get_by_role("region", name="Inputs")
+        expect(inputs.get_by_text("shows nothing of it")).to_have_count(2)
+        page.get_by_role("button", name="Animate", exact=True).click()
+        expect(page.get_by_role("region", name="Result")).to_be_visible()
+
+
+def test_address_that_fails_is_explained_beside_its_field_and_taken_again(
+    page: Page, pair: Path
+) -> None:
+    page.get_by_role("button", name="Address of the character").click()
+    page.get_by_label("Web address of the character").fill("http://127.0.0.1:9/a.png")
+    page.get_by_label("Web address of the character").press("Enter")
+    page.get_by_label("Driving video", exact=True).set_input_files(pair / "driving.mp4")
+    page.get_by_role("button", name="Animate", exact=True).click()
+    inputs = page.get_by_role("region", name="Inputs")
+    expect(inputs.get_by_role("alert")).to_contain_text("127.0.0.1")
+    expect(page.get_by_role("alert")).to_have_count(1)
+
+
+def test_dropped_result_restores_its_settings_with_its_job_or_without(
+    page: Page, pair: Path
+) -> None:
+    bring(page, pair / "source.png", pair / "driving.mp4")
+    seed = page.get_by_label("Seed", exact=True)
+    seed.fill("1234")
+    page.get_by_role("button", name="Animate", exact=True).click()
+    expect(page.get_by_role("region", name="Result")).to_be_visible()
+    address, job = page.url, page.url.rpartition("=")[2]
+    links = page.evaluate(f"fetch('/jobs/{job}').then(answer => answer.json())")["links"]
+    result = ("mine.mp4", "video/mp4", read(page, links["result"]))
+
+    for is_kept in (True, False):
+        page.goto(address.partition("?")[0])
+        seed.fill("5")
+        drop(page, result)
+        inputs = page.get_by_role("region", name="Inputs")
+        expect(inputs.get_by_text("Settings of “mine.mp4” restored.")).to_be_visible()
+        expect(inputs.get_by_text("Its job is open.")).to_have_count(int(is_kept))
+        expect(seed).to_have_value("1234")
+        assert page.url == (address if is_kept else address.partition("?")[0])
+        page.evaluate(f"fetch('/jobs/{job}', {{method: 'DELETE'}})")
+    page.get_by_role("button", name="Use the file as an input instead").click()
+    expect(inputs.get_by_text("mine.mp4")).to_be_visible()
 
 
 def test_address_without_a_scheme_is_refused_at_once(page: Page) -> None:
@@ -76,6 +140,38 @@ def test_whole_path_by_keyboard(page: Page) -> None:
     press_until(page, "Tab", "Animate")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Result").get_by_text("seed 7")).to_be_visible()
+
+
+# Name, media type, content.
+Brought = tuple[str, str, bytes]
+
+
+def drop(page: Page, *files: Brought) -> None:
+    """Drop files on the page."""
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer(page, files)})
+
+
+def paste(page: Page, *files: Brought) -> None:
+    """Paste files into the page."""
+    page.evaluate(
+        "data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))",
+        transfer(page, files),
+    )
+
+
+def transfer(page: Page, files: tuple[Brought, ...]) -> JSHandle:
+    """Return what a browser hands over of these files."""
+    return page.evaluate_handle(
+        """files => {
+            const data = new DataTransfer();
+            for (const [name, type, content] of files) {
+                const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+                data.items.add(new File([bytes], name, { type }));
+            }
+            return data;
+        }""",
+        [[name, kind, b64encode(content).decode()] for name, kind, content in files],
+    )
 
 
 # Sent in three parts.
@@ -124,6 +220,11 @@ def test_upload_goes_on_where_it_stopped_when_the_network_is_back(page: Page) ->
 def test_empty_file_is_refused_before_it_is_sent(page: Page) -> None:
     page.get_by_label("Picture", exact=True).set_input_files(png("empty.png", b""))
     expect(page.get_by_role("alert")).to_contain_text("The file is empty.")
+
+
+def read(page: Page, path: str) -> bytes:
+    """Return a file of the service."""
+    return page.request.get(urljoin(page.url, path)).body()
 
 
 def newest_upload(page: Page) -> dict[str, object]:

@@ -6,18 +6,20 @@ import type { Workbench } from "../shell/workbench.ts";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import { InputField } from "./InputField.tsx";
-import { sortFiles } from "./sort.ts";
+import { inputFor, sortFiles } from "./sort.ts";
+import { readStatement } from "./statement.ts";
 import "./bring.css";
 
 /** The two inputs; files may be dropped or pasted anywhere on the page. */
 export function BringRoom({ bench }: { bench: Workbench }): JSX.Element {
   const isDragging = useSignal(false);
-  const trouble = useSignal<Trouble | null>(null);
+  const said = useSignal<Said | null>(null);
 
   useEffect(() => {
     const listening = new AbortController();
-    const take = (list: FileList) => {
-      trouble.value = takeFiles(bench, [...list]);
+    const take = async (list: FileList) => {
+      const files = [...list];
+      said.value = (await restore(bench, files)) ?? takeFiles(bench, files);
     };
     const end = () => (isDragging.value = false);
     const on = <K extends keyof DocumentEventMap>(kind: K, handler: (event: DocumentEventMap[K]) => void) =>
@@ -34,10 +36,10 @@ export function BringRoom({ bench }: { bench: Workbench }): JSX.Element {
       // A field that took it has prevented the default already.
       if (!event.defaultPrevented && event.dataTransfer?.files.length) {
         event.preventDefault();
-        take(event.dataTransfer.files);
+        void take(event.dataTransfer.files);
       }
     });
-    on("paste", (event) => event.clipboardData?.files.length && take(event.clipboardData.files));
+    on("paste", (event) => event.clipboardData?.files.length && void take(event.clipboardData.files));
     return () => listening.abort();
   }, [bench]);
 
@@ -47,13 +49,58 @@ export function BringRoom({ bench }: { bench: Workbench }): JSX.Element {
       {names.map((name) => (
         <InputField key={name} name={name} slot={bench.inputs[name]} />
       ))}
-      {trouble.value ? <TroubleNotice trouble={trouble.value} /> : null}
+      {said.value?.kind === "trouble" ? <TroubleNotice trouble={said.value.trouble} /> : null}
+      {said.value?.kind === "restored" ? (
+        <Restored
+          said={said.value}
+          onUse={(file) => (said.value = takeFiles(bench, [file]))}
+          onDismiss={() => (said.value = null)}
+        />
+      ) : null}
     </section>
   );
 }
 
+/** What became of files that were dropped or pasted on the page. */
+type Said =
+  | { kind: "trouble"; trouble: Trouble }
+  /** The settings of a result were restored; `hasJob` if the service still has its job. */
+  | { kind: "restored"; file: File; hasJob: boolean };
+
+interface RestoredProps {
+  said: Said & { kind: "restored" };
+  onUse: (file: File) => void;
+  onDismiss: () => void;
+}
+
+function Restored({ said: { file, hasJob }, onUse, onDismiss }: RestoredProps): JSX.Element {
+  return (
+    <div class="notice good" role="status">
+      <p>{texts.bring.restored(file.name)}</p>
+      <p class="hint">{hasJob ? texts.bring.restoredJob : texts.bring.restoredClaim}</p>
+      <div class="row">
+        {inputFor(file, null) !== null ? (
+          <button class="button" type="button" onClick={() => onUse(file)}>
+            {texts.bring.useAsInput}
+          </button>
+        ) : null}
+        <button class="button quiet" type="button" onClick={onDismiss}>
+          {texts.shell.dismiss}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** Restore the settings of a result of this service; null if the files are something else. */
+async function restore(bench: Workbench, files: File[]): Promise<Said | null> {
+  const [file] = files;
+  const statement = file && files.length === 1 ? await readStatement(file) : null;
+  return file && statement ? { kind: "restored", file, hasJob: await bench.restore(statement) } : null;
+}
+
 /** Give each file to its input. Returns what is wrong with one of them. */
-function takeFiles(bench: Workbench, files: File[]): Trouble | null {
+function takeFiles(bench: Workbench, files: File[]): Said | null {
   if (files.length > 2) {
     return refusal(texts.bring.tooMany);
   }
@@ -67,6 +114,6 @@ function takeFiles(bench: Workbench, files: File[]): Trouble | null {
   return null;
 }
 
-function refusal(detail: string): Trouble {
-  return { code: "unknown", detail, next: "", fields: [] };
+function refusal(detail: string): Said {
+  return { kind: "trouble", trouble: { code: "unknown", detail, next: "", fields: [] } };
 }

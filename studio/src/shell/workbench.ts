@@ -11,8 +11,8 @@ import {
   type InputName,
   type Trouble,
 } from "../api/index.ts";
-import { createSlot, type InputSlot } from "../bring/index.ts";
-import { changeParam, requestParams, wantsConsent, settings } from "../choose/index.ts";
+import { createSlot, type InputSlot, type Statement } from "../bring/index.ts";
+import { changeParam, requestParams, useJobParams, wantsConsent, settings } from "../choose/index.ts";
 import type { ApprovedPoses } from "../poses/index.ts";
 import { NONE, reduceRun, type Run, type RunEvent } from "../watch/index.ts";
 import { navigate, route } from "./route.ts";
@@ -36,6 +36,8 @@ export interface Workbench {
   /** Show a refusal beside the input that it is about. Returns false if it is about none. */
   refuse: (trouble: Trouble) => boolean;
   cancel: () => Promise<void>;
+  /** Take over the settings of a result, and show its job. Returns false if the service has it no more. */
+  restore: (statement: Statement) => Promise<boolean>;
   /** Show a job that was just made elsewhere, such as by "again with another seed". */
   show: (job: Job) => void;
   close: () => void;
@@ -203,6 +205,17 @@ export function createWorkbench(): Workbench {
           dispatch({ kind: "cancelFailed", trouble: describeError(error) });
         }
       }
+    },
+    async restore({ job: id, params }) {
+      const job = await client.job(id).catch((error: unknown) => {
+        noteRefusal(error);
+        return null;
+      });
+      useJobParams(job ? job.params : params);
+      if (job) {
+        navigate({ view: "make", job: id });
+      }
+      return job !== null;
     },
     show: (job) => navigate({ view: "make", job: job.id }),
     close: () => navigate({ view: "make", job: null }),

@@ -124,7 +124,7 @@ def test_file_is_sent_in_parts_in_any_order_and_joined(
     assert any_client.post("/poses", json=inputs, headers=ann).status_code == 202
 
 
-def post_part(client: TestClient, form: dict[str, Any], content: bytes) -> httpx.Response:
+def post_part(client: TestClient, form: dict[str, Any], content: bytes) -> Any:
     """Send one part of a file by its form."""
     post = client.post if form["url"].startswith("/") else httpx.post
     return post(form["url"], data=form["fields"], files={"file": ("f", content)})
