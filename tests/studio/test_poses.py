@@ -268,7 +268,7 @@ def animate(page: Page) -> str:
 def result_frames(page: Page, job: str) -> np.ndarray:
     """Return the frames of a job's result, (frames, height, width, 3)."""
     answer = page.request.get(urljoin(page.url, f"/jobs/{job}/result"))
-    with av.open(io.BytesIO(answer.body())) as container:
+    with av.open(io.BytesIO(answer.body()), "r") as container:
         return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
 
 

@@ -16,6 +16,14 @@ test("a frame is found by its stored time, however it is rounded", () => {
   );
 });
 
+test("a frame is found by the time that was sought", () => {
+  fc.assert(
+    fc.property(frames, rates, timebases, (n, rate, ticks) => {
+      expect(frameAt(Math.round(seekTime(n, rate) * ticks) / ticks, rate)).toBe(n);
+    }),
+  );
+});
+
 test("a seek to the middle stays inside the frame", () => {
   fc.assert(
     fc.property(frames, rates, timebases, (n, rate, ticks) => {

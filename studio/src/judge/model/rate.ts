@@ -30,9 +30,14 @@ export function seekTime(frame: number, rate: Rate): number {
   return startOf(frame + 0.5, rate);
 }
 
-/** Return the frame whose first instant is nearest to the media time that a browser reports for it. */
+/**
+ * Return the frame that is on the screen at the media time that a browser reports for it.
+ *
+ * That is the frame's first instant, a little rounded; after a seek Firefox reports the time that was
+ * sought, which is in the middle of the frame.
+ */
 export function frameAt(mediaTime: number, { numerator, denominator }: Rate): number {
-  return Math.round((mediaTime * numerator) / denominator);
+  return Math.floor((mediaTime * numerator) / denominator + 0.25);
 }
 
 /** Return the frame of another video that is on the screen in the middle of this one of the first. */

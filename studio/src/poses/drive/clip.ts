@@ -1,6 +1,7 @@
 /** The driving video by frames: which one is shown, and moving among them. */
 
 import { signal, type ReadonlySignal } from "@preact/signals";
+import { frameAt } from "../../judge/model/rate.ts";
 import type { Trim } from "../model/trim.ts";
 
 export interface Clip {
@@ -79,7 +80,7 @@ export function createClip(numFrames: number, fps: number, range: () => Trim): C
     };
     const follow = (_: number, { mediaTime }: VideoFrameCallbackMetadata) => {
       if (isPlaying.value) {
-        reach(Math.round(mediaTime * fps));
+        reach(frameAt(mediaTime, { numerator: fps, denominator: 1 }));
       } else {
         arrive();
       }
