@@ -4,6 +4,7 @@
     python docs/benchmarks/studio/scrolling.py --url http://127.0.0.1:8000   # a service that runs
 
 "first" scrolls while pages of jobs and their pictures are still read, "again" when they are there.
+"text" is a page of plain text that is as long: what this browser on this machine can do at best.
 A frame is dropped if the browser had something new to show, and did not show it in time.
 """
 
@@ -31,6 +32,7 @@ from tests.studio.conftest import studio_running  # noqa: E402
 
 JOBS = 200
 SPEED = 3000  # CSS pixels per second, a quick turn of the wheel
+LINE = 34  # CSS pixels of a paragraph with its margin
 # What the trace says of each frame of the page.
 STATES = {
     "STATE_PRESENTED_ALL": "presented",
@@ -56,6 +58,10 @@ def main() -> None:
             page.get_by_role("listitem").first.wait_for()
             for name in ("first", "again"):
                 print(row(name, scroll(browser, page)))
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.goto("about:blank")
+            page.set_content("<p>text</p>" * (height // LINE))
+            print(row("text", scroll(browser, page)))
             page.close()
 
 
