@@ -34,6 +34,12 @@ export const AutoIcon = icon(
     <path d="M8 2a6 6 0 0 1 0 12Z" fill="currentColor" stroke="none" />
   </>,
 );
+export const KeyboardIcon = icon(
+  <>
+    <rect x="1.5" y="4" width="13" height="8.5" rx="1.5" />
+    <path d="M4.5 7h0M7 7h0M9.5 7h0M11.8 7h0M5.5 9.8h5" />
+  </>,
+);
 export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />);
 export const LinkIcon = icon(
   <path d="M6.5 9.5 9.5 6.5M7 4.5l1.2-1.2a3 3 0 0 1 4.5 4.5L11.5 9M9 11.5l-1.2 1.2a3 3 0 0 1-4.5-4.5L4.5 7" />,

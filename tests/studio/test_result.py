@@ -92,6 +92,16 @@ def test_frames_have_the_numbers_of_the_api(
     assert nearest(painted(page, "Driver"), driver_frames) == FRAMES - 1
 
 
+def test_question_mark_shows_the_keys(open_page: OpenPage, jobs: list[dict[str, Any]]) -> None:
+    page = open_page(f"/studio?job={jobs[0]['id']}&frame=0")
+    keys = page.get_by_role("group", name="Keys")
+    page.get_by_role("button", name="Keys").press("?")
+    expect(keys.get_by_text("play or pause")).to_be_visible()
+    assert axe_violations(page) == []
+    page.get_by_role("button", name="Keys").click()
+    expect(keys).to_have_count(0)
+
+
 def test_picture_is_offset_by_a_frame(
     open_page: OpenPage, jobs: list[dict[str, Any]], driver_frames: list[np.ndarray]
 ) -> None:

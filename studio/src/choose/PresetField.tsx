@@ -29,10 +29,10 @@ export function PresetField({ models }: { models: Model[] }): JSX.Element {
           : null}
         {isGone ? <option value={String(chosen)}>{texts.choose.notServed(String(chosen))}</option> : null}
       </select>
-      <p class="hint" id="preset-hint">
-        {catalog.value.isRead && models.length === 0 ? texts.choose.noPresets : model?.description}
-        {model?.licenses.length ? ` · ${texts.choose.licence}: ${model.licenses.join(", ")}` : null}
-      </p>
+      <div class="hint" id="preset-hint">
+        <p>{catalog.value.isRead && models.length === 0 ? texts.choose.noPresets : model?.description}</p>
+        {model?.licenses.length ? <p>{`${texts.choose.licence}: ${model.licenses.join(", ")}`}</p> : null}
+      </div>
     </div>
   );
 }

@@ -39,28 +39,7 @@ export function ResultView(props: ResultViewProps): JSX.Element {
           <TakePanel key={job.id} {...props} job={job} name={names[index] ?? ""} take={takes[index]} />
         ))}
       </div>
-      {takes.length === jobs.length ? <Keys /> : null}
     </section>
-  );
-}
-
-/** The keys of the player. */
-function Keys(): JSX.Element {
-  return (
-    <details class="fold">
-      <summary>{texts.judge.keys}</summary>
-      <p class="hint">{texts.judge.keysHint}</p>
-      <dl class="keys">
-        {texts.judge.keyList.map(([keys, effect]) => (
-          <div key={keys}>
-            <dt>
-              <kbd>{keys}</kbd>
-            </dt>
-            <dd>{effect}</dd>
-          </div>
-        ))}
-      </dl>
-    </details>
   );
 }
 

@@ -6,6 +6,7 @@ import { timecode } from "../model/rate.ts";
 import { shownFrame, SPEEDS } from "../model/transport.ts";
 import {
   FullScreenIcon,
+  KeyboardIcon,
   LoopIcon,
   NextFrameIcon,
   PauseIcon,
@@ -23,11 +24,12 @@ interface Props {
   playback: Playback;
   /** Absent where there is no sound. */
   isMuted: Signal<boolean> | undefined;
+  hasKeys: Signal<boolean>;
   onFullScreen: () => void;
 }
 
 /** Play, steps, position, loop and speed. */
-export function Controls({ settings, screening, playback, isMuted, onFullScreen }: Props): JSX.Element {
+export function Controls({ settings, screening, playback, isMuted, hasKeys, onFullScreen }: Props): JSX.Element {
   const { loop, speed } = settings.value;
   const change = (changes: Partial<PlayerSettings>) => (settings.value = { ...settings.value, ...changes });
   const isPlaying = playback.transport.value.kind === "playing";
@@ -69,6 +71,9 @@ export function Controls({ settings, screening, playback, isMuted, onFullScreen 
             {isMuted.value ? <SoundOffIcon /> : <SoundIcon />}
           </Control>
         ) : null}
+        <Control label={texts.judge.keys} isPressed={hasKeys.value} onClick={() => (hasKeys.value = !hasKeys.value)}>
+          <KeyboardIcon />
+        </Control>
         <Control label={texts.judge.fullScreen} onClick={onFullScreen}>
           <FullScreenIcon />
         </Control>
@@ -99,7 +104,7 @@ function Position({ screening, playback }: Pick<Props, "screening" | "playback">
         aria-valuetext={texts.judge.frameOf(frame, last)}
         onInput={(event) => seek(event.currentTarget.valueAsNumber)}
       />
-      <label class="row frame num">
+      <label class="row frame-number num">
         {texts.judge.frame}
         <input
           class="input"

@@ -6,6 +6,7 @@ import { isFileShown, screeningOf, type Take } from "../model/screening.ts";
 import { nextSpeed } from "../model/transport.ts";
 import { texts } from "../../texts.ts";
 import { Controls } from "./Controls.tsx";
+import { Keys } from "./Keys.tsx";
 import { commandOf, focusOf, type Command } from "./keys.ts";
 import { Playback } from "./playback.ts";
 import { Stage } from "./Stage.tsx";
@@ -24,6 +25,7 @@ export function Player({ takes, names }: Props): JSX.Element {
   const playback = useMemo(() => new Playback(readFrame(query)), []);
   const screening = useComputed(() => screeningOf(takes, settings.value));
   const isMuted = useSignal(true);
+  const hasKeys = useSignal(false);
   const root = useRef<HTMLDivElement>(null);
   const change = (changes: Partial<PlayerSettings>) => (settings.value = { ...settings.value, ...changes });
 
@@ -67,6 +69,8 @@ export function Player({ takes, names }: Props): JSX.Element {
         return change({ left: now.right, right: now.left });
       case "fullScreen":
         return void toggleFullScreen(root.current);
+      case "keys":
+        return (hasKeys.value = !hasKeys.value);
       case "mode":
         return command.mode === "result" && takes.length > 1 ? undefined : change({ mode: command.mode });
     }
@@ -90,8 +94,10 @@ export function Player({ takes, names }: Props): JSX.Element {
         screening={screening}
         playback={playback}
         isMuted={hasSound ? isMuted : undefined}
+        hasKeys={hasKeys}
         onFullScreen={() => run({ kind: "fullScreen" })}
       />
+      {hasKeys.value ? <Keys /> : null}
     </div>
   );
 }

@@ -22,3 +22,7 @@ test("keys with Ctrl, Alt or Meta are the browser's", () => {
 test("digits choose the view", () => {
   expect(commandOf({ ...PLAIN, key: "3" }, "other")).toEqual({ kind: "mode", mode: "wipe" });
 });
+
+test("a question mark shows the keys", () => {
+  expect(commandOf({ ...PLAIN, key: "?", shiftKey: true }, "button")).toEqual({ kind: "keys" });
+});

@@ -12,6 +12,7 @@ export type Command =
   | { kind: "offset"; by: 1 | -1 | 0 }
   | { kind: "swap" }
   | { kind: "fullScreen" }
+  | { kind: "keys" }
   | { kind: "mode"; mode: Mode };
 
 const COMMANDS: Record<string, Command> = {
@@ -32,6 +33,7 @@ const COMMANDS: Record<string, Command> = {
   "0": { kind: "offset", by: 0 },
   s: { kind: "swap" },
   f: { kind: "fullScreen" },
+  "?": { kind: "keys" },
   ...Object.fromEntries(MODES.map((mode, index) => [String(index + 1), { kind: "mode", mode }] as const)),
 };
 
