@@ -59,6 +59,7 @@ export const FilmIcon = icon(
 );
 export const PlayIcon = icon(<path d="M4.5 2.8v10.4L13 8Z" fill="currentColor" />);
 export const RefreshIcon = icon(<path d="M13 3v3.5H9.5M13 6.5A5.5 5.5 0 1 0 13.2 10" />);
+export const CropIcon = icon(<path d="M4.5 1.5v10h10M1.5 4.5h10v10" />);
 export const CheckIcon = icon(<path d="m3 8.5 3.5 3.5L13 4.5" />);
 export const WarningIcon = icon(<path d="M8 2 1.5 13.5h13ZM8 6.5v3M8 11.5v.01" />);
 export const StopIcon = icon(<rect x="3.5" y="3.5" width="9" height="9" rx="1" />);

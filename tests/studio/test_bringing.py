@@ -217,6 +217,39 @@ def test_upload_goes_on_where_it_stopped_when_the_network_is_back(page: Page) ->
     assert newest_upload(page)["size_bytes"] == len(BIG["buffer"])
 
 
+def test_picture_is_cropped_by_pointer_keys_and_numbers(page: Page, pair: Path) -> None:
+    bring(page, png("wide.png", samples.png(200, 100)), pair / "driving.mp4")
+    inputs = page.get_by_role("region", name="Inputs")
+    inputs.get_by_role("button", name="Crop").click()
+    dialog = page.get_by_role("dialog", name="Crop the picture")
+    width, height = (dialog.get_by_label(side, exact=True) for side in ("Width", "Height"))
+    corner = dialog.get_by_role("button", name="Corner at the bottom right")
+    expect(height).to_have_value("100")
+    at, shown = corner.bounding_box(), dialog.locator("img").bounding_box()
+    assert at is not None and shown is not None
+    page.mouse.move(at["x"] + 12, at["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(at["x"] + 12 - 0.2 * shown["width"], at["y"] + 12, steps=3)
+    page.mouse.up()
+    expect(width).to_have_value("160")
+    corner.press("Shift+ArrowLeft")
+    corner.press("ArrowUp")
+    expect(width).to_have_value("150")
+    expect(height).to_have_value("99")
+    assert axe_violations(page) == []
+    dialog.get_by_label("As the driving video").check()
+    expect(width).to_have_value("100")
+    expect(height).to_have_value("100")
+    width.fill("80")
+    dialog.get_by_role("button", name="Frame").press("Shift+ArrowRight")
+    dialog.get_by_role("button", name="Use this part").click()
+    expect(inputs.get_by_text("wide 80x80.png")).to_be_visible()
+    expect(inputs.get_by_role("button", name="Crop")).to_be_focused()
+    inputs.get_by_role("button", name="Crop").click()
+    dialog.get_by_role("button", name="Use this part").click()
+    expect(inputs.get_by_text("wide.png")).to_be_visible()
+
+
 def test_empty_file_is_refused_before_it_is_sent(page: Page) -> None:
     page.get_by_label("Picture", exact=True).set_input_files(png("empty.png", b""))
     expect(page.get_by_role("alert")).to_contain_text("The file is empty.")

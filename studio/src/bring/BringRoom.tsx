@@ -47,7 +47,7 @@ export function BringRoom({ bench }: { bench: Workbench }): JSX.Element {
   return (
     <section class={`panel stack bring ${isDragging.value ? "dragging" : ""}`} aria-label={texts.bring.region}>
       {names.map((name) => (
-        <InputField key={name} name={name} slot={bench.inputs[name]} />
+        <InputField key={name} name={name} slot={bench.inputs[name]} driver={bench.inputs.driver.thumbnail.value} />
       ))}
       {said.value?.kind === "trouble" ? <TroubleNotice trouble={said.value.trouble} /> : null}
       {said.value?.kind === "restored" ? (

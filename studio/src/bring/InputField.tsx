@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import type { JSX, TargetedDragEvent, TargetedEvent } from "preact";
 import type { InputName } from "../api/index.ts";
 import { fileSize, percent } from "../format.ts";
-import { CheckIcon, CloseIcon, FilmIcon, LinkIcon, PictureIcon, RefreshIcon, WarningIcon } from "../icons.tsx";
+import { CheckIcon, CloseIcon, CropIcon, FilmIcon, LinkIcon, PictureIcon, RefreshIcon, WarningIcon } from "../icons.tsx";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
+import { CropDialog } from "./crop/CropDialog.tsx";
 import type { InputState, Source } from "./input.ts";
 import type { InputSlot } from "./slot.ts";
 import { Thumbnail } from "./Thumbnail.tsx";
@@ -15,15 +16,19 @@ const HINTS = { picture: texts.bring.pictureHint, driver: texts.bring.driverHint
 interface Props {
   name: InputName;
   slot: InputSlot;
+  /** What shows the driving file, whose shape a picture may get; null without one. */
+  driver: string | null;
 }
 
 /** One input: drop a file on it, choose one, or give an address. */
-export function InputField({ name, slot }: Props): JSX.Element {
+export function InputField({ name, slot, driver }: Props): JSX.Element {
   const hasAddressForm = useSignal(false);
   /** The thumbnail that this browser could not show. */
   const broken = useSignal<string | null>(null);
   const state = slot.state.value;
   const isBroken = broken.value !== null && broken.value === slot.thumbnail.value;
+  const isCropping = useSignal(false);
+  const cropped = name === "picture" && state.kind !== "empty" && !isBroken ? originalOf(state.source) : null;
   const id = `input-${name}`;
 
   const drop = (event: TargetedDragEvent<HTMLDivElement>) => {
@@ -84,6 +89,11 @@ export function InputField({ name, slot }: Props): JSX.Element {
               <LinkIcon /> {texts.bring.address}
               <span class="visually-hidden"> {texts.bring.names[name]}</span>
             </button>
+            {cropped ? (
+              <button class="button quiet" type="button" onClick={() => (isCropping.value = true)}>
+                <CropIcon /> {texts.crop.open}
+              </button>
+            ) : null}
             {state.kind !== "empty" ? (
               <button class="button quiet" type="button" onClick={() => slot.clear()}>
                 <CloseIcon /> {texts.bring.remove}
@@ -93,6 +103,14 @@ export function InputField({ name, slot }: Props): JSX.Element {
           </div>
         </div>
       </div>
+      {cropped && isCropping.value ? (
+        <CropDialog
+          file={cropped}
+          driver={driver}
+          onCrop={(file) => slot.choose({ kind: "file", file, ...(file !== cropped && { original: cropped }) })}
+          onClose={() => (isCropping.value = false)}
+        />
+      ) : null}
       {state.kind === "sending" ? (
         <progress
           aria-label={texts.bring.sendingOf(texts.bring.names[name])}
@@ -163,6 +181,11 @@ function Ready({ source, isBroken }: { source: Source; isBroken: boolean }): JSX
       <CheckIcon /> {source.kind === "file" ? texts.bring.sent : texts.bring.fromAddress}
     </span>
   );
+}
+
+/** Return the whole picture of a file, which may be a part of it. */
+function originalOf(source: Source): File | null {
+  return source.kind === "file" ? (source.original ?? source.file) : null;
 }
 
 function nameOf(source: Source): string {

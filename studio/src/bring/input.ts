@@ -2,7 +2,8 @@
 
 import type { Trouble } from "../api/index.ts";
 
-export type Source = { kind: "file"; file: File } | { kind: "address"; url: string };
+/** `original` is the picture that the file is a part of. */
+export type Source = { kind: "file"; file: File; original?: File } | { kind: "address"; url: string };
 
 export type InputState =
   | { kind: "empty"; trouble: Trouble | null }
