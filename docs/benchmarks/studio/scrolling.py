@@ -4,8 +4,10 @@
     python docs/benchmarks/studio/scrolling.py --url http://127.0.0.1:8000   # a service that runs
 
 "first" scrolls while pages of jobs and their pictures are still read, "again" when they are there.
+"CPU ms" is the processor time of the page's main thread, which hardly depends on other work.
 "text" is a page of plain text that is as long: what this browser on this machine can do at best.
-A frame is dropped if the browser had something new to show, and did not show it in time.
+Counted are frames of the moving page: one is dropped if it did not come in time, "partly" presented
+if it moved in time and a change of the page came later.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from tests.studio.conftest import studio_running  # noqa: E402
 
 JOBS = 200
 SPEED = 3000  # CSS pixels per second, a quick turn of the wheel
+CATEGORIES = ["cc", "benchmark", "toplevel", "__metadata"]
 LINE = 34  # CSS pixels of a paragraph with its margin
 # What the trace says of each frame of the page.
 STATES = {
@@ -50,8 +53,8 @@ def main() -> None:
     with service(arguments.url) as url, sync_playwright() as playwright:
         path = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        print("| scroll | seconds | frames presented | partly | dropped | per second |")
-        print("|---|---|---|---|---|---|")
+        print("| scroll | seconds | frames presented | partly | dropped | per second | CPU ms |")
+        print("|---|---|---|---|---|---|---|")
         for _ in range(arguments.runs):
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(f"{url}/studio?view=history")
@@ -87,7 +90,7 @@ def scroll(browser: Browser, page: Page) -> list[dict[str, Any]]:
     """Scroll from the top to the end; return the events of the trace."""
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(1000)
-    browser.start_tracing(page=page, categories=["cc", "benchmark", "__metadata"])
+    browser.start_tracing(page=page, categories=CATEGORIES)
     session = page.context.new_cdp_session(page)
     height = 0
     while height < (full := int(page.evaluate("document.documentElement.scrollHeight"))):
@@ -98,28 +101,46 @@ def scroll(browser: Browser, page: Page) -> list[dict[str, Any]]:
 
 
 def row(name: str, events: list[dict[str, Any]]) -> str:
-    """Count the frames of the page, and return them as a row of the table."""
-    renderers = {
+    """Count the frames of the moving page, and return them as a row of the table."""
+    pages = {
         event["pid"]
         for event in events
         if event["name"] == "process_name" and event["args"]["name"] == "Renderer"
     }
     frames = [
-        event
+        (event["ts"], report)
         for event in events
-        if event["name"] == "PipelineReporter" and event["ph"] == "b" and event["pid"] in renderers
+        if event["name"] == "PipelineReporter" and event["ph"] == "b" and event["pid"] in pages
+        if (report := report_of(event))["scroll_state"] != "SCROLL_NONE"
     ]
-    states = Counter(reported(frame)["state"] for frame in frames)
-    seconds = (max(frame["ts"] for frame in frames) - min(frame["ts"] for frame in frames)) / 1e6
+    seconds = (frames[-1][0] - frames[0][0]) / 1e6
+    states = Counter(report["state"] for _, report in frames)
     counts = [states[state] for state in STATES]
-    shown = counts[0] + counts[1]
-    return f"| {name} | {seconds:.1f} | {' | '.join(map(str, counts))} | {shown / seconds:.0f} |"
+    rate = (counts[0] + counts[1]) / seconds
+    cells = [name, f"{seconds:.1f}", *counts, f"{rate:.0f}", f"{main_thread_ms(events):.0f}"]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
-def reported(frame: dict[str, Any]) -> dict[str, Any]:
+def report_of(event: dict[str, Any]) -> dict[str, Any]:
     """Return what the trace says of a frame; the field's name depends on the browser's version."""
-    arguments = frame["args"]
+    arguments = event["args"]
     return dict(arguments.get("chrome_frame_reporter") or arguments["frame_reporter"])
+
+
+def main_thread_ms(events: list[dict[str, Any]]) -> float:
+    """Return the processor time of all tasks of main threads of pages."""
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = (
+        event.get("tdur", 0)
+        for event in events
+        if event["name"] == "ThreadControllerImpl::RunTask"
+        and (event["pid"], event["tid"]) in threads
+    )
+    return float(sum(tasks)) / 1000
 
 
 if __name__ == "__main__":
