@@ -16,7 +16,8 @@ const isOpen = setting("more", false, (value): value is boolean => typeof value 
 
 /** The settings of the next job, few first, and the button that submits it. */
 export function ChooseRoom({ bench }: { bench: Workbench }): JSX.Element {
-  useEffect(() => void readCatalog(bench.client), [bench]);
+  // Again with each job: workers come and go while the page is open.
+  useEffect(() => void readCatalog(bench.client), [bench, bench.run.value.kind]);
   const driver = bench.inputs.driver.state.value;
   const hasPoseFile =
     driver.kind !== "empty" && driver.source.kind === "file" && /\.(json|zip)$/i.test(driver.source.file.name);

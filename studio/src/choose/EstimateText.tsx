@@ -56,7 +56,7 @@ export function EstimateText({ bench }: { bench: Workbench }): JSX.Element | nul
   return (
     <span class="num">
       {texts.choose.estimate(duration(seconds))}
-      {error == null ? null : ` ${texts.choose.estimateError(percent(error))}`}
+      {error == null || percent(error) === 0 ? null : ` ${texts.choose.estimateError(percent(error))}`}
     </span>
   );
 }

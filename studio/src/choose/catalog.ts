@@ -11,11 +11,15 @@ export const catalog = signal<{ parameters: Parameter[]; models: Model[]; isRead
   isRead: false,
 });
 
-/** Read both; what was read before stays while the service does not answer. */
+/** Read the models, and the parameters once; what was read before stays while the service does not answer. */
 export async function readCatalog(client: Client): Promise<void> {
   try {
-    const [document, models] = await Promise.all([request<OpenApiDocument>("/openapi.json"), client.models()]);
-    catalog.value = { parameters: readParameters(document), models, isRead: true };
+    const known = catalog.value;
+    const [parameters, models] = await Promise.all([
+      known.isRead ? known.parameters : request<OpenApiDocument>("/openapi.json").then(readParameters),
+      client.models(),
+    ]);
+    catalog.value = { parameters, models, isRead: true };
   } catch (error) {
     noteRefusal(error);
   }

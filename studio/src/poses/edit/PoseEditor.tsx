@@ -48,9 +48,13 @@ export function PoseEditor(props: PoseEditorProps): JSX.Element {
     chosen.value = handle;
     onChoose?.(handle);
   };
+  const show = (next: View) => {
+    view.value = next;
+    chosen.value = null;
+  };
   return (
     <div class="pose-editor">
-      <ViewChoice view={view.value} onChange={(next) => (view.value = next)} />
+      <ViewChoice view={view.value} onChange={show} />
       <PoseStage
         label={props.label}
         canvas={canvas}
