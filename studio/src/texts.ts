@@ -112,7 +112,7 @@ export const texts = {
     fromExample: "Example",
     noThumbnail: "Sent; this browser cannot show it, but the service may read it",
     poseFile: "Pose file",
-    hasSource: "The files of the open job are used",
+    ofJob: { picture: "The picture of the open job.", driver: "The motion of the open job." },
     wrongKind: (name: string) =>
       `“${name}” is neither a picture nor a video nor a pose file (.json, .zip). Use one of these.`,
     tooMany: "Drop at most one picture and one video.",

@@ -108,6 +108,9 @@ def test_dropped_result_restores_its_settings_with_its_job_or_without(
         expect(inputs.get_by_text("Its job is open.")).to_have_count(int(is_kept))
         expect(seed).to_have_value("1234")
         assert page.url == (address if is_kept else address.partition("?")[0])
+        expect(inputs.get_by_text("The picture of the open job")).to_have_count(int(is_kept))
+        if is_kept:
+            page.wait_for_function(HAS_THUMBNAILS)
         page.evaluate(f"fetch('/jobs/{job}', {{method: 'DELETE'}})")
     page.get_by_role("button", name="Use the file as an input instead").click()
     expect(inputs.get_by_text("mine.mp4")).to_be_visible()
@@ -141,6 +144,15 @@ def test_whole_path_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Result").get_by_text("seed 7")).to_be_visible()
 
+
+# Each field shows something of the open job.
+HAS_THUMBNAILS = """() => {
+    const shown = [...document.querySelectorAll('.input-thumbnail canvas')].map(canvas => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.some(value => value > 0);
+    });
+    return shown.length === 2 && shown.every(Boolean);
+}"""
 
 # Name, media type, content.
 Brought = tuple[str, str, bytes]

@@ -5,6 +5,7 @@ import type { InputName, Trouble } from "../api/index.ts";
 import type { Workbench } from "../shell/workbench.ts";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
+import { jobOf } from "../watch/index.ts";
 import { InputField } from "./InputField.tsx";
 import { inputFor, sortFiles } from "./sort.ts";
 import { readStatement } from "./statement.ts";
@@ -43,11 +44,18 @@ export function BringRoom({ bench }: { bench: Workbench }): JSX.Element {
     return () => listening.abort();
   }, [bench]);
 
+  const isOfJob = bench.source().kind === "job";
   const names: InputName[] = ["picture", "driver"];
   return (
     <section class={`panel stack bring ${isDragging.value ? "dragging" : ""}`} aria-label={texts.bring.region}>
       {names.map((name) => (
-        <InputField key={name} name={name} slot={bench.inputs[name]} driver={bench.inputs.driver.thumbnail.value} />
+        <InputField
+          key={name}
+          name={name}
+          slot={bench.inputs[name]}
+          driver={bench.inputs.driver.thumbnail.value}
+          open={isOfJob ? jobOf(bench.run.value) : null}
+        />
       ))}
       {said.value?.kind === "trouble" ? <TroubleNotice trouble={said.value.trouble} /> : null}
       {said.value?.kind === "restored" ? (

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX, TargetedDragEvent, TargetedEvent } from "preact";
+import type { Job } from "tcan-client";
 import type { InputName } from "../api/index.ts";
 import { fileSize, percent } from "../format.ts";
 import { CheckIcon, CloseIcon, CropIcon, FilmIcon, LinkIcon, PictureIcon, RefreshIcon, WarningIcon } from "../icons.tsx";
@@ -7,6 +8,7 @@ import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import { CropDialog } from "./crop/CropDialog.tsx";
 import type { InputState, Source } from "./input.ts";
+import { JobThumbnail } from "./JobThumbnail.tsx";
 import type { InputSlot } from "./slot.ts";
 import { Thumbnail } from "./Thumbnail.tsx";
 
@@ -18,10 +20,12 @@ interface Props {
   slot: InputSlot;
   /** What shows the driving file, whose shape a picture may get; null without one. */
   driver: string | null;
+  /** The job whose input is used while this one is empty. */
+  open: Job | null;
 }
 
 /** One input: drop a file on it, choose one, or give an address. */
-export function InputField({ name, slot, driver }: Props): JSX.Element {
+export function InputField({ name, slot, driver, open }: Props): JSX.Element {
   const hasAddressForm = useSignal(false);
   /** The thumbnail that this browser could not show. */
   const broken = useSignal<string | null>(null);
@@ -61,7 +65,7 @@ export function InputField({ name, slot, driver }: Props): JSX.Element {
         />
         <label class="well input-thumbnail" for={id}>
           {state.kind === "empty" ? (
-            <span class="input-empty">{name === "picture" ? <PictureIcon /> : <FilmIcon />}</span>
+            <EmptyWell name={name} open={open} />
           ) : (
             <Thumbnail
               key={slot.thumbnail.value}
@@ -77,6 +81,7 @@ export function InputField({ name, slot, driver }: Props): JSX.Element {
             {texts.bring[name]}
           </label>
           <div id={`${id}-status`} class="hint" role="status">
+            {state.kind === "empty" && open ? <p>{texts.bring.ofJob[name]}</p> : null}
             <Status name={name} state={state} isBroken={isBroken} />
           </div>
           <div class="row input-actions">
@@ -137,6 +142,14 @@ export function InputField({ name, slot, driver }: Props): JSX.Element {
         </TroubleNotice>
       ) : null}
     </div>
+  );
+}
+
+function EmptyWell({ name, open }: Pick<Props, "name" | "open">): JSX.Element {
+  return open ? (
+    <JobThumbnail key={open.id} job={open} name={name} />
+  ) : (
+    <span class="input-empty">{name === "picture" ? <PictureIcon /> : <FilmIcon />}</span>
   );
 }
 
