@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.data_check import check
+from cli.data_check import check, parse_size
 
 if TYPE_CHECKING:
     from tcan_core.training.prepare.prepare import PrepareReport
@@ -62,7 +62,11 @@ def prepare(
         str | None, typer.Option(help="Pose detector. Default: the preset's.")
     ] = None,
     size: Annotated[
-        int | None, typer.Option(min=32, help="Side of the clips in pixels. Default: the preset's.")
+        list[str] | None,
+        typer.Option(
+            help="Side of the clips in pixels, or WIDTHxHEIGHT; if given several times, each clip "
+            "has the one of the nearest aspect ratio. Default: the preset's."
+        ),
     ] = None,
     crops: Annotated[
         int, typer.Option(help="Random crops of each clip in shards, besides its whole images.")
@@ -104,7 +108,7 @@ def prepare(
     settings = PrepareSettings(
         preset=preset,
         weights=weights,
-        size=size,
+        sizes=tuple(map(parse_size, size or [])),
         images=images.value,
         fps=fps,
         crops=crops,

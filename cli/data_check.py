@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+_MIN_SIDE = 32
 _SHOWN = 50  # problems; a folder of another layout has one per file
 
 
@@ -15,7 +16,10 @@ def check(
     sheet: Annotated[
         Path, typer.Option(help="Image to write: crops as training draws them, poses over them.")
     ] = Path("check.png"),
-    size: Annotated[int, typer.Option(min=32, help="Side of these crops in pixels.")] = 256,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(help="Side of these crops in pixels, or WIDTHxHEIGHT, once or several times."),
+    ] = None,
     flip_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of these crops that are mirrored.")
     ] = 0.0,
@@ -43,7 +47,9 @@ def check(
             typer.echo("--preset, with the name of their preset, writes a sheet of their crops")
         _finish(problems, f"{folder}: the digests of all shards are right")
         return
-    data = FolderData(str(folder), size, flip_share=flip_share)
+    sizes = [parse_size(one) for one in size or ["256"]]
+    given = tuple((width, height) for height, width in sizes)
+    data = FolderData(str(folder), sizes=given, flip_share=flip_share)
     clips = find_clips(data, 1)
     frames = sum(len(clip.images) for clip in clips)
     found = list(track(find_problems(clips), "reading", total=frames, transient=True))
@@ -53,6 +59,23 @@ def check(
         crop_sheet(sound, data, sheet)
         typer.echo(f"{sheet}: crops of {len(sound)} clips without errors, with their poses")
     _finish(problems, f"{folder}: {frames:,} images of {len(clips)} clips and their poses are read")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of "SIDE" or "WIDTHxHEIGHT".
+
+    Raises:
+        ParameterError: it is neither, or a side is too small.
+    """
+    from media.errors import ParameterError
+
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(one.isdecimal() and int(one) >= _MIN_SIDE for one in sides):
+        raise ParameterError(
+            f"size is {text!r}; write a side such as 512, or WIDTHxHEIGHT such as 384x640, of at "
+            f"least {_MIN_SIDE} pixels"
+        )
+    return int(sides[-1]), int(sides[0])
 
 
 def _draw_shards(folder: Path, preset_name: str, weights: Path | None, sheet: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tcan_core.errors import ConfigError
 from tcan_core.training.damaged_files import DamagedFile
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.samples import Samples
 
 if TYPE_CHECKING:  # heavy, and loader processes need none
@@ -74,8 +75,12 @@ class ClipData(Protocol):
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
 
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of clips of each size of images, (height, width) in pixels."""
+
     def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return a fixed batch for sample sheets and its images.
+        """Return a fixed batch for sample sheets and its images, of the size of most clips.
 
         The images, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
         """
@@ -91,10 +96,34 @@ def check_size(size: int, factor: int) -> None:
     Raises:
         ConfigError: the size is not a multiple of the factor.
     """
-    if size % factor:
+    if size < factor or size % factor:
         below = size // factor * factor
         nearest = " or ".join(str(one) for one in (below, below + factor) if one)
         raise ConfigError(f"size is {size}; it must be a multiple of {factor}, such as {nearest}")
+
+
+def describe_sizes(sizes: Mapping[Size, int]) -> str:
+    """Return sizes with their numbers of clips in words, such as "384x640 (3 clips)"."""
+    return ", ".join(
+        f"{width}x{height} ({count} clip{'s' * (count > 1)})"
+        for (height, width), count in sizes.items()
+    )
+
+
+def choose_size(samples: Samples, sizes: Mapping[Size, int]) -> Size:
+    """Choose the size of a step, in proportion to the number of clips of each.
+
+    All samples of a step are of one size, in all processes: a batch has images of one size.
+
+    Args:
+        samples: any samples of the step.
+        sizes: number of clips of each size.
+    """
+    if len(sizes) == 1:
+        return next(iter(sizes))
+    rng = np.random.default_rng(samples[0].step_seed)
+    position = rng.random() * sum(sizes.values())
+    return list(sizes)[int(np.searchsorted(np.cumsum(list(sizes.values())), position, "right"))]
 
 
 def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tuple[int, int]:

@@ -16,16 +16,20 @@ from torch import nn
 from tcan_core.errors import MemoryLimitError
 from tcan_core.planning.accounting import PeakMemory
 from tcan_core.planning.measure import allocated_on_cuda
+from tcan_core.training.batches import choose_size, describe_sizes
 from tcan_core.training.clip_data import ClipSource, shared_clips
+from tcan_core.training.config import RunConfig
 from tcan_core.training.disk_space import gigabytes
 from tcan_core.training.distributed import rank
 from tcan_core.training.folder_check import check_sizes
 from tcan_core.training.loaders import open_batches
 from tcan_core.training.run_artifacts import RunArtifacts
+from tcan_core.training.samples import draw_samples
 from tcan_core.training.stages import open_run, read_stage_config
 from tcan_core.training.trainer import Trainer
 
 MEASURED_STEPS = 10
+_SEARCHED_STEPS = 1000
 _SAVING = (
     "less takes `gradient_checkpointing: true`, a smaller `batch_size` with more "
     "`accumulation_steps`, or the optimizer adamw8bit"
@@ -63,6 +67,9 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
     for part, file in opened.base.items():
         tell(f"weights: {part} is {file.path}, sha256 {file.sha256[:12]}")
     _tell_length(settings, trainer, len(opened.stage.data), start, tell)
+    sizes = getattr(opened.stage.data, "sizes", {})
+    if sizes:
+        tell(f"sizes: {describe_sizes(sizes)}")
     for space in artifacts.spaces():
         tell(f"disk: {space}")
     cost = _measure(opened.stage, trainer, start)
@@ -103,22 +110,28 @@ def _tell_length(settings: Any, trainer: Trainer, clips: int, start: int, tell: 
 
 
 def _measure(stage: Any, trainer: Trainer, start: int) -> _StepCost:
-    """Take one step for the memory, then the measured ones.
+    """Take one step of each size of images for the memory, then the measured ones.
 
     Raises:
         MemoryLimitError: the device has not enough memory.
     """
     is_cuda = trainer.accelerator.device.type == "cuda"
-    run, networks = trainer.run, networks_of(stage)
+    run, networks, drawing = trainer.run, networks_of(stage), trainer.step_drawing()
     count = allocated_on_cuda if is_cuda else _counted
     try:
-        with open_batches(trainer.step_drawing(), start, run.loaders) as batches:
+        with open_batches(drawing, start, run.loaders) as batches:
 
             def take(step: int) -> None:
                 step = min(step, run.steps - 1)
                 trainer.step(step, batches.next())  # ends with a copy to the host
 
-            peak = count(networks, lambda: take(start))
+            def take_each_size() -> None:
+                take(start)
+                for step in _steps_of_other_sizes(stage, run, min(start, run.steps - 1)):
+                    with open_batches(drawing, step, 0) as others:
+                        trainer.step(step, others.next())
+
+            peak = count(networks, take_each_size)
             batches.waiting()
             began = time.perf_counter()
             for step in range(start, start + MEASURED_STEPS):
@@ -129,6 +142,17 @@ def _measure(stage: Any, trainer: Trainer, start: int) -> _StepCost:
             f"a step does not fit into the device's memory; {_SAVING}"
         ) from error
     return _StepCost(took_s / MEASURED_STEPS, waiting, peak)
+
+
+def _steps_of_other_sizes(stage: Any, run: RunConfig, first: int) -> list[int]:
+    """Return a step for each size of images but the first step's; the largest needs most memory."""
+    sizes = getattr(stage.data, "sizes", {})
+    if len(sizes) < 2:
+        return []
+    steps = range(first, min(first + _SEARCHED_STEPS, run.steps))
+    size_of = {step: choose_size(draw_samples(run.seed, step, range(1)), sizes) for step in steps}
+    found = {size: step for step, size in size_of.items() if size != size_of[first]}
+    return list(found.values())
 
 
 def _counted(networks: list[nn.Module], step: Callable[[], object]) -> int:

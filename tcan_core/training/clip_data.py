@@ -18,6 +18,7 @@ from tcan_core.training.config import FolderData, PuppetData, ShardData
 from tcan_core.training.folder_data import FolderClips, find_clips
 from tcan_core.training.latent_data import PuppetLatents, load_latents
 from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.samples import Samples, integers
 from tcan_core.training.shard_data import ShardClips
 from tcan_core.training.sheets import fixed_choice
@@ -45,6 +46,11 @@ class PuppetPairs:
         targets = (source + offset)[:, None] % frames
         errors = errors_of(self.augmentation, samples)
         return self.puppets.clips(characters, source, targets, errors)
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of puppets of each size of images."""
+        return self.puppets.sizes
 
     def names(self, samples: Samples) -> list[str]:
         """Return the puppet that `sample` draws for each sample."""
@@ -79,6 +85,11 @@ class PuppetClips:
         characters = integers(samples, len(self.puppets))
         first = 1 + integers(samples, self.puppets.latents.shape[1] - self.num_frames)
         return self._clips(characters, first, errors_of(self.augmentation, samples))
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of puppets of each size of images."""
+        return self.puppets.sizes
 
     def names(self, samples: Samples) -> list[str]:
         """Return the puppet that `sample` draws for each sample."""
@@ -156,7 +167,8 @@ def open_clip_data(
     if source.shards is not None:
         return ShardClips(source.shards, num_frames, preset, parts, augmentation)
     if source.folders is not None:
-        check_size(source.folders.size, codec.factor)
+        for side in {side for size in source.folders.crop_sizes for side in size}:
+            check_size(side, codec.factor)
         return FolderClips(source.folders, num_frames, augmentation)
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):

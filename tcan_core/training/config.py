@@ -158,7 +158,9 @@ class FolderData:
 
     Attributes:
         size: side of the square crops in pixels.
-        crop_scale: range of the crop's side as a fraction of the image's shorter side.
+        sizes: [width, height] of the crops in place of `size`, one or several: each clip has the
+            one whose aspect ratio is the nearest to its images', and each step clips of one size.
+        crop_scale: range of the crop's sides as a fraction of the largest that the image holds.
         flip_share: share of the samples that are mirrored, with left and right exchanged, 0..1;
             of clips with a pose file alone, since images of poses cannot be mirrored.
         max_damaged: number of damaged images that each process skips; the next one ends the run.
@@ -170,9 +172,15 @@ class FolderData:
     size: int = 512
     crop_scale: tuple[float, float] = (0.9, 1.0)
     flip_share: float = 0.0
+    sizes: tuple[tuple[int, int], ...] = ()
     max_damaged: int = 10
     left_out: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+
+    @property
+    def crop_sizes(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) of the crops in pixels."""
+        return tuple((height, width) for width, height in self.sizes) or ((self.size, self.size),)
 
     def __post_init__(self) -> None:
         low, high = self.crop_scale

@@ -20,11 +20,12 @@ from tcan_core.training.config import FolderData
 from tcan_core.training.folder_data import (
     Clip,
     check_proportions,
+    clips_by_size,
     draw_crop,
     find_clips,
     read_keypoints,
 )
-from tcan_core.training.prepare.crops import Crop, whole_image
+from tcan_core.training.prepare.crops import Crop, Size, whole_image
 from tcan_core.training.sheets import with_lines
 
 _SHEET_CLIPS, _SHEET_FRAMES = 8, 4
@@ -64,7 +65,7 @@ def crop_sheet(clips: list[Clip], data: FolderData, path: Path) -> None:
     """Write crops of some clips, drawn as in training, with their poses over them.
 
     Args:
-        data: size, range and share of mirrored ones of the crops.
+        data: sizes, range and share of mirrored ones of the crops.
         path: of the PNG.
     """
     rng = np.random.default_rng(0)
@@ -73,14 +74,17 @@ def crop_sheet(clips: list[Clip], data: FolderData, path: Path) -> None:
     for clip in (clips[index] for index in indices):
         frames = rng.integers(len(clip.images), size=_SHEET_FRAMES)
         crops = [draw_crop(rng, data, clip) for _ in frames]
-        rows.append([_with_pose(clip, *one, data.size) for one in zip(frames, crops, strict=True)])
+        [size] = clips_by_size([clip], data.crop_sizes)
+        rows.append([_with_pose(clip, *one, size) for one in zip(frames, crops, strict=True)])
     labels = [clips[index].name for index in indices]
-    write_png(path, contact_sheet(rows, labels, cell_height=data.size))
+    write_png(
+        path, contact_sheet(rows, labels, cell_height=max(height for height, _ in data.crop_sizes))
+    )
 
 
-def _with_pose(clip: Clip, frame: int, crop: Crop, side: int) -> NDArray[np.uint8]:
-    """Return the crop of a darkened frame with its pose over it, (side, side, 3)."""
-    image, size = read_image(clip.images[frame]), (side, side)
+def _with_pose(clip: Clip, frame: int, crop: Crop, size: Size) -> NDArray[np.uint8]:
+    """Return the crop of a darkened frame with its pose over it, (*size, 3)."""
+    image = read_image(clip.images[frame])
     if clip.keypoints is not None:
         pose = read_keypoints(clip)[frame]
         lines = draw_pose(crop.move(pose, whole_image(pose.canvas), size))

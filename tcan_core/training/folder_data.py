@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from media.errors import MediaError
-from media.image import read_image
+from media.image import image_size, read_image
 from media.poses.keypoints import Pose, no_pose
 from media.poses.pose_file import read_pose_file
 from tcan_core.conditioning.skeleton import draw_poses
@@ -27,6 +27,7 @@ from tcan_core.training.batches import (
     ClipBatch,
     choose_examples,
     choose_frames,
+    choose_size,
     frames_around,
 )
 from tcan_core.training.clip_folders import IMAGES, KEYPOINTS, POSES, by_number
@@ -34,7 +35,14 @@ from tcan_core.training.config import FolderData
 from tcan_core.training.damaged_files import DamagedFile, DamagedFiles, too_many
 from tcan_core.training.distributed import rank
 from tcan_core.training.pose_augmentation import Errors, PoseAugmentation, errors_of
-from tcan_core.training.prepare.crops import Crop, Pictures, random_crop, whole_image
+from tcan_core.training.prepare.crops import (
+    Crop,
+    Pictures,
+    Size,
+    nearest_size,
+    random_crop,
+    whole_image,
+)
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
@@ -68,8 +76,8 @@ class PictureBatch:
     """A drawn batch of pictures.
 
     Attributes:
-        pictures: (b, 1 + f, size, size, 3) uint8 RGB, the source and its targets.
-        drawn_poses: (b, f, size, size, 3) uint8 RGB, of the targets.
+        pictures: (b, 1 + f, height, width, 3) uint8 RGB, the source and its targets.
+        drawn_poses: (b, f, height, width, 3) uint8 RGB, of the targets.
         damaged: files in whose place others were drawn.
     """
 
@@ -108,6 +116,7 @@ class FolderClips:
         """
         self.data, self.num_frames = data, num_frames
         self.clips = find_clips(data, num_frames + (num_frames == 1))
+        self.buckets = clips_by_size(self.clips, data.crop_sizes)
         self._damaged_examples = DamagedFiles()
         self.augmentation = augmentation
         if augmentation is not None:
@@ -121,8 +130,9 @@ class FolderClips:
                 damaged.
         """
         errors, damaged = errors_of(self.augmentation, samples), list[DamagedFile]()
+        size = choose_size(samples, self.sizes)
         rows = [
-            self._read(rng, damaged, change)
+            self._read(size, rng, damaged, change)
             for rng, change in zip(numpy_generators(samples), errors, strict=True)
         ]
         return _stack(rows, damaged)
@@ -132,32 +142,44 @@ class FolderClips:
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
-        return [self._choose(rng).name for rng in numpy_generators(samples)]
+        clips = self.buckets[choose_size(samples, self.sizes)]
+        return [_choose(rng, clips).name for rng in numpy_generators(samples)]
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of clips of each size of crops, (height, width) in pixels."""
+        return {size: len(clips) for size, clips in self.buckets.items()}
 
     def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, Pictures]:
-        """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3).
+        """Return a batch for sample sheets, and its images (count, 1 + f, height, width, 3).
 
-        The clips are different ones, spread over all, and the source is not one of the targets, as
-        far as there are clips and frames for it. The crop is the largest, in the middle.
+        The clips are different ones, spread over all of the size of most clips, and the source is
+        not one of the targets, as far as there are clips and frames for it. The crop is the
+        largest, in the middle.
         """
-        lengths = [len(clip.images) for clip in self.clips]
+        size, clips = max(self.buckets.items(), key=lambda bucket: len(bucket[1]))
+        lengths = [len(clip.images) for clip in clips]
         crop = Crop(self.data.crop_scale[1])
         samples, damaged = [], list[DamagedFile]()
         for index, source, first in choose_examples(lengths, self.num_frames, count):
             try:
-                sample = self._cut_sample(self.clips[index], source, first, crop)
+                sample = self._cut_sample(clips[index], source, first, crop, size)
             except MediaError as error:
-                damaged.append(self._damaged(self.clips[index], error))
-                sample = self._read(np.random.default_rng(index), damaged)
+                damaged.append(self._damaged(clips[index], error))
+                sample = self._read(size, np.random.default_rng(index), damaged)
             samples.append(sample)
         self._damaged_examples.note(damaged)
         batch = _stack(samples, damaged)
         return batch.encoded(codec), batch.pictures
 
     def _read(
-        self, rng: np.random.Generator, damaged: list[DamagedFile], errors: Errors = list
+        self,
+        size: Size,
+        rng: np.random.Generator,
+        damaged: list[DamagedFile],
+        errors: Errors = list,
     ) -> tuple[Pictures, Pictures]:
-        """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps.
+        """Return a source with its targets, (1 + f, *size, 3), and the targets' pose maps.
 
         If one of their files is damaged, it is added to `damaged`, and others are drawn.
 
@@ -165,11 +187,11 @@ class FolderClips:
             ConfigError: the data is damaged throughout.
         """
         for _ in range(_MAX_DRAWS):
-            clip = self._choose(rng)
+            clip = _choose(rng, self.buckets[size])
             source, first = choose_frames(rng, len(clip.images), self.num_frames)
             crop = draw_crop(rng, self.data, clip)
             try:
-                return self._cut_sample(clip, source, first, crop, errors)
+                return self._cut_sample(clip, source, first, crop, size, errors)
             except MediaError as error:
                 damaged.append(self._damaged(clip, error))
         raise too_many(damaged)
@@ -178,35 +200,43 @@ class FolderClips:
         return DamagedFile(self.data.root, self.data.max_damaged, f"{clip.name}: {error}")
 
     def _cut_sample(
-        self, clip: Clip, source: int, first: int, crop: Crop, errors: Errors = list
+        self,
+        clip: Clip,
+        source: int,
+        first: int,
+        crop: Crop,
+        size: Size,
+        errors: Errors = list,
     ) -> tuple[Pictures, Pictures]:
         targets = range(first, first + self.num_frames)
         images = [read_image(clip.images[frame]) for frame in (source, *targets)]
-        size = images[1].shape[:2]
         if clip.keypoints is not None:
-            check_proportions(clip.images[first], size, clip.keypoints, canvas_of(clip))
-            return self._cut(images, crop), self._draw(clip, targets, crop, errors)
+            whole = images[1].shape[:2]
+            check_proportions(clip.images[first], whole, clip.keypoints, canvas_of(clip))
+            return _cut(images, crop, size), _draw(clip, targets, crop, size, errors)
         poses = [read_image(clip.poses[frame]) for frame in targets]
         for frame, image, pose in zip(targets, images[1:], poses, strict=True):
             check_proportions(
                 clip.images[frame], image.shape[:2], clip.poses[frame], pose.shape[:2]
             )
-        return self._cut(images, crop), self._cut(poses, crop)
+        return _cut(images, crop, size), _cut(poses, crop, size)
 
-    def _draw(self, clip: Clip, targets: range, crop: Crop, errors: Errors) -> Pictures:
-        """Draw the poses of the targets from keypoints, (f, size, size, 3)."""
-        poses = read_keypoints(clip)
-        around = frames_around(targets.start, targets.stop, len(poses))
-        whole, size = whole_image(poses[0].canvas), (self.data.size, self.data.size)
-        moved = errors([crop.move(pose, whole, size) for pose in poses[around]])
-        return draw_poses(moved[targets.start - around.start :][: len(targets)])
 
-    def _choose(self, rng: np.random.Generator) -> Clip:
-        return self.clips[rng.integers(len(self.clips))]
+def _choose(rng: np.random.Generator, clips: list[Clip]) -> Clip:
+    return clips[rng.integers(len(clips))]
 
-    def _cut(self, pictures: list[Pictures], crop: Crop) -> Pictures:
-        size = (self.data.size, self.data.size)
-        return np.stack([crop.cut(one, whole_image(one.shape[:2]), size) for one in pictures])
+
+def _cut(pictures: list[Pictures], crop: Crop, size: Size) -> Pictures:
+    return np.stack([crop.cut(one, whole_image(one.shape[:2]), size) for one in pictures])
+
+
+def _draw(clip: Clip, targets: range, crop: Crop, size: Size, errors: Errors) -> Pictures:
+    """Draw the poses of the targets from keypoints, (f, *size, 3)."""
+    poses = read_keypoints(clip)
+    around = frames_around(targets.start, targets.stop, len(poses))
+    whole = whole_image(poses[0].canvas)
+    moved = errors([crop.move(pose, whole, size) for pose in poses[around]])
+    return draw_poses(moved[targets.start - around.start :][: len(targets)])
 
 
 def _stack(rows: list[tuple[Pictures, Pictures]], damaged: list[DamagedFile]) -> PictureBatch:
@@ -220,6 +250,25 @@ def _latents(codec: ImageCodec, pictures: Pictures) -> Tensor:
     # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
     with torch.autocast(device.type, enabled=False):
         return torch.cat([codec.encode(images.to(device)).cpu() for images in batches])
+
+
+def clips_by_size(clips: Sequence[Clip], sizes: Sequence[Size]) -> dict[Size, list[Clip]]:
+    """Return the clips of each size; a clip has the size of the nearest aspect ratio.
+
+    Raises:
+        ConfigError: the first image of a clip is damaged.
+    """
+    if len(sizes) == 1:
+        return {sizes[0]: list(clips)}
+    found: dict[Size, list[Clip]] = {size: [] for size in sizes}
+    for clip in clips:
+        try:
+            found[nearest_size(sizes, image_size(clip.images[0]))].append(clip)
+        except MediaError as error:
+            raise ConfigError(
+                f"{clip.name}: {error}; repair it, or name the clip in `left_out`"
+            ) from error
+    return {size: own for size, own in found.items() if own}
 
 
 def draw_crop(rng: np.random.Generator, data: FolderData, clip: Clip) -> Crop:

@@ -18,6 +18,7 @@ from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, check_size
 from tcan_core.training.config import PuppetData
 from tcan_core.training.pose_augmentation import Errors, draw_targets
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.puppet_data import (
     PuppetPictures,
     cache_folder,
@@ -53,6 +54,12 @@ class PuppetLatents:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process reads the file itself."""
         return _open, (self.file, self.pictures)
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of characters of each size of images, (height, width) in pixels."""
+        height, width = self.pictures.images.shape[2:4]
+        return {(height, width): len(self)}
 
     def batch(
         self, characters: NDArray[np.int64], frames: NDArray[np.int64]

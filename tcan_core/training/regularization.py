@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.training.batches import ClipBatch, ClipData, DrawnClips
+from tcan_core.errors import ConfigError
+from tcan_core.training.batches import ClipBatch, ClipData, DrawnClips, describe_sizes
 from tcan_core.training.clip_data import ClipSource
 from tcan_core.training.damaged_files import DamagedFile
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.samples import Samples, uniform
 
 if TYPE_CHECKING:  # heavy, and loader processes need none
@@ -56,11 +58,27 @@ class MixedBatch:
 
 @dataclass(frozen=True)
 class MixedClips:
-    """Clips of which a share comes from another source."""
+    """Clips of which a share comes from another source.
+
+    Raises:
+        ConfigError: their images have not all one size.
+    """
 
     own: ClipData
     others: ClipData
     share: float
+
+    def __post_init__(self) -> None:
+        if len({*self.own.sizes, *self.others.sizes}) > 1:
+            raise ConfigError(
+                f"sizes of clips are {describe_sizes(self.own.sizes)}, those of `regularization` "
+                f"{describe_sizes(self.others.sizes)}; both must have one size, the same"
+            )
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of own clips of each size of images."""
+        return self.own.sizes
 
     def __len__(self) -> int:
         return len(self.own)

@@ -16,13 +16,29 @@ from torch import Tensor
 
 _POSES = 0x905E5
 
-# One generator per sample of a micro-batch; everything drawn for a sample comes from its own.
-Samples = Sequence[torch.Generator]
+
+class Sample(torch.Generator):
+    """The generator of one sample, from which everything is drawn for it.
+
+    Attributes:
+        step_seed: the same number for all samples of a step, for what they have in common; it is
+            lost when the generator is pickled.
+    """
+
+    step_seed: int = 0
 
 
-def draw_samples(seed: int, step: int, indices: range) -> list[torch.Generator]:
+# Those of a micro-batch.
+Samples = Sequence[Sample]
+
+
+def draw_samples(seed: int, step: int, indices: range) -> list[Sample]:
     """Return the generators of the samples at these indices of the global batch."""
-    return [torch.Generator().manual_seed(_seed(seed, step, index)) for index in indices]
+    samples = [Sample() for _ in indices]
+    for sample, index in zip(samples, indices, strict=True):
+        sample.manual_seed(_seed(seed, step, index))
+        sample.step_seed = _seed(seed, step)
+    return samples
 
 
 def uniform(samples: Samples) -> Tensor:
@@ -53,7 +69,7 @@ def pose_generators(samples: Samples) -> list[np.random.Generator]:
     return [np.random.default_rng([one.initial_seed() % 2**64, _POSES]) for one in samples]
 
 
-def move_dropped_to_front(samples: Samples, share: float) -> tuple[list[torch.Generator], int]:
+def move_dropped_to_front(samples: Samples, share: float) -> tuple[list[Sample], int]:
     """Choose samples whose reference is dropped, and move them to the front.
 
     Args:

@@ -40,4 +40,9 @@ def shard_sheet(clips: ShardClips, codec: ImageCodec, path: Path) -> None:
         rows.append([with_lines(*one) for one in zip(pictures, drawn, strict=True)])
     titles = ["whole"] + [f"view {number + 1}" for number in range(max(map(len, rows)) - 1)]
     labels = [clip.name[-24:] for clip in chosen]
-    write_png(path, contact_sheet(rows, labels, titles=titles, cell_height=clips.index.size))
+    write_png(
+        path,
+        contact_sheet(
+            rows, labels, titles=titles, cell_height=max(height for height, _ in clips.sizes)
+        ),
+    )

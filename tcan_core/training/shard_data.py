@@ -17,7 +17,13 @@ from media.digest import file_sha256
 from tcan_core.errors import ConfigError, StorageError
 from tcan_core.models.weights.part_files import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
-from tcan_core.training.batches import ClipBatch, choose_examples, choose_frames, frames_around
+from tcan_core.training.batches import (
+    ClipBatch,
+    choose_examples,
+    choose_frames,
+    choose_size,
+    frames_around,
+)
 from tcan_core.training.config import ShardData
 from tcan_core.training.open_storage import open_storage
 from tcan_core.training.pose_augmentation import (
@@ -26,6 +32,7 @@ from tcan_core.training.pose_augmentation import (
     draw_targets,
     errors_of,
 )
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.shards import (
     INDEX,
@@ -74,12 +81,16 @@ class ShardClips:
                 f"{self.folder}: none of the {len(self.index.of_split(data.split))} clips of split "
                 f"{data.split!r} has at least {_min_frames(num_frames)} frames"
             )
+        self.buckets: dict[Size, list[ClipEntry]] = {}
+        for clip in self.clips:
+            self.buckets.setdefault(self.index.size_of(clip), []).append(clip)
 
     def sample(self, samples: Samples) -> ClipBatch:
         """Draw one row per sample."""
         errors = errors_of(self.augmentation, samples)
+        clips = self.buckets[choose_size(samples, self.sizes)]
         return _stack(
-            [self._draw(*one) for one in zip(numpy_generators(samples), errors, strict=True)]
+            [self._draw(clips, *one) for one in zip(numpy_generators(samples), errors, strict=True)]
         )
 
     def __len__(self) -> int:
@@ -87,30 +98,34 @@ class ShardClips:
 
     def names(self, samples: Samples) -> list[str]:
         """Return the name of the clip that `sample` draws for each sample."""
-        return [self._choose(rng).name for rng in numpy_generators(samples)]
+        clips = self.buckets[choose_size(samples, self.sizes)]
+        return [_choose(rng, clips).name for rng in numpy_generators(samples)]
+
+    @property
+    def sizes(self) -> dict[Size, int]:
+        """Number of clips of each size of images, (height, width) in pixels."""
+        return {size: len(clips) for size, clips in self.buckets.items()}
 
     def examples(self, count: int, codec: ImageCodec) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return a batch for sample sheets, and its images, (count, 1 + f, size, size, 3).
+        """Return a batch for sample sheets, and its images, (count, 1 + f, height, width, 3).
 
         Clips and frames are chosen as those of `FolderClips`. The images are decoded latents and
         have the autoencoder's quality.
         """
-        lengths = [clip.frames for clip in self.clips]
+        clips = max(self.buckets.values(), key=len)
+        lengths = [clip.frames for clip in clips]
         rows = [
-            self.read(self.clips[index], source, first)
+            self.read(clips[index], source, first)
             for index, source, first in choose_examples(lengths, self.num_frames, count)
         ]
         pictures = [torch.cat([row.sources[:, :, None], row.latents], dim=2)[0] for row in rows]
         return _stack(rows), np.stack([_decode(codec, one.transpose(0, 1)) for one in pictures])
 
-    def _draw(self, rng: np.random.Generator, errors: Errors) -> ClipBatch:
-        clip = self._choose(rng)
+    def _draw(self, clips: list[ClipEntry], rng: np.random.Generator, errors: Errors) -> ClipBatch:
+        clip = _choose(rng, clips)
         source, first = choose_frames(rng, clip.frames, self.num_frames)
         view = int(rng.integers(len(clip.views) + 1)) if clip.views else 0
         return self.read(clip, source, first, view, errors)
-
-    def _choose(self, rng: np.random.Generator) -> ClipEntry:
-        return self.clips[rng.integers(len(self.clips))]
 
     def read(
         self, clip: ClipEntry, source: int, first: int, view: int = 0, errors: Errors = list
@@ -131,7 +146,7 @@ class ShardClips:
             sources, targets = latents[source : source + 1].float(), latents[first:last].float()
             parts = ("body", "hands", "face") if self.index.has_faces else ("body", "hands")
             body, hands, *face = (shard.get_slice(f"{clip.name}/{part}")[around] for part in parts)
-        poses = as_poses(body, hands, face[0] if face else None, self.index.size)
+        poses = as_poses(body, hands, face[0] if face else None, self.index.size_of(clip))
         if view:
             poses = [clip.views[view - 1].move(pose) for pose in poses]
         drawn = draw_targets(errors(poses)[first - around.start :][: self.num_frames])
@@ -220,6 +235,10 @@ def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFol
             f"{folder}: the data was made with autoencoder {index.vae_sha256[:12]}, but this run "
             f"uses {digest[:12]}; prepare the data again"
         )
+
+
+def _choose(rng: np.random.Generator, clips: list[ClipEntry]) -> ClipEntry:
+    return clips[rng.integers(len(clips))]
 
 
 def _decode(codec: ImageCodec, latents: Tensor) -> NDArray[np.uint8]:

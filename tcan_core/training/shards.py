@@ -69,6 +69,7 @@ class ClipEntry:
         video: path of the video, or folder of images, relative to the prepared folder.
         first_frame: index of the clip's first frame in its video.
         fps: frames per second; 0 for separate pictures.
+        size: (height, width) of its images in pixels; None for a square of the index's size.
         views: parts of the images with latents of their own, besides the whole images.
     """
 
@@ -79,6 +80,7 @@ class ClipEntry:
     video: str
     first_frame: int
     fps: float
+    size: tuple[int, int] | None = None
     views: tuple[View, ...] = ()
 
 
@@ -87,7 +89,7 @@ class ShardIndex:
     """The index of a folder of shards.
 
     Attributes:
-        size: side of the clips' images in pixels.
+        size: side of the images of clips without a size of their own, in pixels.
         vae_sha256: sha256 of the autoencoder's weights that made the latents.
         shards: sha256 of each shard, by file name.
     """
@@ -103,6 +105,10 @@ class ShardIndex:
     def has_faces(self) -> bool:
         """True if the shards contain face keypoints."""
         return self.format >= 2
+
+    def size_of(self, clip: ClipEntry) -> tuple[int, int]:
+        """Return the (height, width) of a clip's images in pixels."""
+        return clip.size or (self.size, self.size)
 
     def of_split(self, split: str) -> list[ClipEntry]:
         """Return the clips of a split, in order."""
@@ -155,14 +161,17 @@ class ShardWriter:
         Args:
             latents: (frames, channels, h, w), unit variance.
             poses: one per frame, in pixels of the whole images.
-            views: parts of the images with their latents.
+            size: (height, width) of its images in pixels; None for a square of the index's size.
+        views: parts of the images with their latents.
             entry: the other fields of `ClipEntry`, except `shard`.
 
         Raises:
             ParameterError: a clip of this name was already added.
         """
         parts = tuple(view for view, _ in views)
-        clip = ClipEntry(shard="", frames=len(latents), views=parts, **entry)
+        square, canvas = (self._index.size, self._index.size), poses[0].canvas
+        size = None if canvas == square else canvas
+        clip = ClipEntry(shard="", frames=len(latents), size=size, views=parts, **entry)
         if clip.name in self._clips:
             raise ParameterError(f"clip {clip.name!r} was already added; clip names must be unique")
         self._clips[clip.name] = clip
@@ -222,14 +231,14 @@ def put_text(storage: Storage, name: str, text: str) -> None:
         storage.put(name, file)
 
 
-def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> list[Pose]:
+def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: tuple[int, int]) -> list[Pose]:
     """Return one pose per frame.
 
     Args:
         body: (frames, 18, 3): x, y in pixels, confidence.
         hands: (frames, 2, 21, 3) in the same units.
         face: (frames, 70, 3) in the same units; None for shards without faces.
-        size: side of the square in pixels.
+        size: (height, width) of the images in pixels.
     """
     points, both = body.double().numpy(), hands.double().numpy()
     faces = [None] * len(points) if face is None else list(face.double().numpy())
@@ -237,7 +246,7 @@ def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> lis
         Pose(
             joints[:, :2],
             joints[:, 2],
-            (size, size),
+            size,
             hand_left=detected_or_none(left),
             hand_right=detected_or_none(right),
             face=None if face_points is None else detected_or_none(face_points),

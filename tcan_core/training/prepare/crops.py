@@ -124,6 +124,12 @@ def whole_image(size: Sequence[int]) -> Region:
     return Region(0, 0, size[1], size[0])
 
 
+def nearest_size(sizes: Sequence[Size], image: Size) -> Size:
+    """Return the size whose aspect ratio is the nearest to an image's."""
+    ratio = image[0] / image[1]
+    return min(sizes, key=lambda size: abs(np.log(size[0] / size[1] / ratio)))
+
+
 def centered_region(image: Size, size: Size) -> Region:
     """Return the largest centered region of an image with the aspect ratio of a size."""
     width, height = _fitted(image[0], image, size)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ from tcan_core.training.prepare.crops import (
     Crop,
     Pictures,
     Region,
+    Size,
     centered_region,
+    nearest_size,
     random_crop,
     region_around,
 )
@@ -99,12 +102,14 @@ def prepare_shards(
     sources, preset = find_sources(place, out), load_preset(settings.preset)
     detector = build_detector(settings.detector or preset.detector)
     codec = load_codec(preset, settings.weights).to(settings.device).eval()
-    size = settings.size or preset.resolution
-    if size % codec.factor:
-        raise ParameterError(f"size is {size}; it must be a multiple of {codec.factor}")
+    sizes = settings.sizes or ((preset.resolution, preset.resolution),)
+    for side in chain(*sizes):
+        if side % codec.factor:
+            raise ParameterError(f"size is {side}; it must be a multiple of {codec.factor}")
     digest = file_sha256(find_part(preset, "vae", settings.weights))
-    writer = ShardClipWriter(ShardWriter(storage, ShardIndex(size, digest, detector.name)), codec)
-    return _Preparation(storage, writer, detector, settings, size, tell).run(sources)
+    index = ShardIndex(sizes[0][0], digest, detector.name)
+    writer = ShardClipWriter(ShardWriter(storage, index), codec)
+    return _Preparation(storage, writer, detector, settings, sizes, tell).run(sources)
 
 
 def prepare_folders(place: Path, out: Path, settings: PrepareSettings, tell: Tell) -> PrepareReport:
@@ -118,11 +123,12 @@ def prepare_folders(place: Path, out: Path, settings: PrepareSettings, tell: Tel
     """
     sources, preset = find_sources(place, out), load_preset(settings.preset)
     detector = build_detector(settings.detector or preset.detector)
-    size, settings = settings.size or preset.resolution, replace(settings, crops=0)
+    sizes = settings.sizes or ((preset.resolution, preset.resolution),)
+    settings = replace(settings, crops=0)
     writer = FolderClipWriter(out)
     try:
         storage = FolderStorage(writer.partial)
-        return _Preparation(storage, writer, detector, settings, size, tell).run(sources)
+        return _Preparation(storage, writer, detector, settings, sizes, tell).run(sources)
     except BaseException:
         writer.discard()
         raise
@@ -137,11 +143,11 @@ class _Preparation:
         writer: ClipWriter,
         detector: NamedDetector,
         settings: PrepareSettings,
-        size: int,
+        sizes: tuple[Size, ...],
         tell: Tell,
     ) -> None:
         self.storage, self.writer, self.detector, self.tell = storage, writer, detector, tell
-        self.settings, self.limits, self.size = settings, settings.limits(), (size, size)
+        self.settings, self.limits, self.sizes = settings, settings.limits(), sizes
         self.report, self.pictures = PrepareReport(), SheetRows()
 
     def run(self, sources: list[Source]) -> PrepareReport:
@@ -181,13 +187,13 @@ class _Preparation:
     def _add_frames(self, source: Source, reader: Frames) -> None:
         """Add the clips of a video or of a folder of frames."""
         candidates = find_candidates(reader, self.detector, self.settings.quality)
-        numbered = enumerate(reader)
+        numbered, size = enumerate(reader), nearest_size(self.sizes, reader.size)
         for clip in split_long_candidates(candidates, self.settings.max_clip_frames):
-            around = region_around(clip.poses, self.size) if clip.poses else None
-            regions = [around or centered_region(reader.size, self.size)] * len(clip.frames)
+            around = region_around(clip.poses, size) if clip.poses else None
+            regions = [around or centered_region(reader.size, size)] * len(clip.frames)
             # With the suffix of a video: a.mp4 and a.mov may coexist.
             name = f"{source.name}-{clip.frames.start:06d}"
-            found = self._prepared(name, source, float(reader.fps), clip, regions)
+            found = self._prepared(name, source, float(reader.fps), clip, regions, size)
             self._add_clip(clip, found, _frames_of(numbered, clip))
             kind = clip.reasons[0] if clip.reasons else "kept"
             self.tell(f"  frames {clip.frames.start}-{clip.frames.stop - 1}: {kind}")
@@ -195,6 +201,7 @@ class _Preparation:
     def _add_pictures(self, source: Source) -> None:
         """Add the pictures of a folder, each cropped by itself, as one clip."""
         kept = list[tuple[Path, Candidate, Region]]()
+        size: Size | None = None
         for number, path in enumerate(source.images):
             try:
                 picture = read_image(path)
@@ -202,20 +209,23 @@ class _Preparation:
                 self.report.unreadable[f"{source.name}/{path.name}"] = str(error)
                 self.tell(f"  unreadable: {error}")
                 continue
+            image = (picture.shape[0], picture.shape[1])
+            size = size or nearest_size(self.sizes, image)
             one = picture_candidate(number, picture, self.detector, self.settings.quality)
             if not one.reasons:
-                kept.append((path, one, region_around(one.poses, self.size)))
+                kept.append((path, one, region_around(one.poses, size)))
                 continue
             self.tell(f"  {path.name}: {one.reasons[0]}")
-            regions = [centered_region((picture.shape[0], picture.shape[1]), self.size)]
+            regions = [centered_region(image, size)]
             self._add_clip(
-                one, self._prepared(path.name, source, 0.0, one, regions), iter([picture])
+                one, self._prepared(path.name, source, 0.0, one, regions, size), iter([picture])
             )
-        if kept:
+        if kept and size:
             reasons = [] if len(kept) > 1 else [TOO_FEW]
             poses = [one.poses[0] for _, one, _ in kept]
             clip = Candidate(range(len(kept)), 0, poses, None, reasons)
-            found = self._prepared(source.name, source, 0.0, clip, [each for _, _, each in kept])
+            regions = [each for _, _, each in kept]
+            found = self._prepared(source.name, source, 0.0, clip, regions, size)
             self._add_clip(clip, found, (read_image(path) for path, _, _ in kept))
             self.tell(f"  {len(kept)} pictures: {clip.kind}")
 
@@ -233,15 +243,19 @@ class _Preparation:
         self.report.clips.append(_entry(found, clip))
 
     def _prepared(
-        self, name: str, source: Source, fps: float, clip: Candidate, regions: list[Region]
+        self,
+        name: str,
+        source: Source,
+        fps: float,
+        clip: Candidate,
+        regions: list[Region],
+        size: Size,
     ) -> PreparedClip:
         split = split_of(source.name, self.settings.validation_share)
         number = 0 if clip.reasons or split == VALIDATION else self.settings.crops
         crops = [Crop(), *random_crops(name, number, self.settings.flips)]
         first = clip.frames.start
-        return PreparedClip(
-            name, split, source.name, first, fps, clip.poses, regions, self.size, crops
-        )
+        return PreparedClip(name, split, source.name, first, fps, clip.poses, regions, size, crops)
 
     def _finish(self) -> PrepareReport:
         put_sheet(self.storage, self.pictures.rows)

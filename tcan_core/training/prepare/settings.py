@@ -8,6 +8,7 @@ from pathlib import Path
 from media.limits import MediaLimits
 from media.timing import MAX_FPS
 from tcan_core.errors import ParameterError
+from tcan_core.training.prepare.crops import Size
 from tcan_core.training.prepare.quality import QualitySettings
 from tcan_core.training.prepare.sources import ImageKind
 
@@ -21,7 +22,8 @@ class PrepareSettings:
     Attributes:
         preset: preset whose autoencoder encodes the clips.
         weights: folder with the preset's parts; None uses the preset's own.
-        size: side of the clips in pixels; None uses the preset's.
+        sizes: (height, width) of the clips in pixels, one or several: each clip has the one whose
+            aspect ratio is the nearest to its images'; empty uses the preset's square.
         images: whether the images of a folder are the frames of a clip, or separate pictures of one
             person, which serve stage 1 alone.
         fps: frames per second of folders of frames.
@@ -39,7 +41,7 @@ class PrepareSettings:
 
     preset: str = "sd15"
     weights: Path | None = None
-    size: int | None = None
+    sizes: tuple[Size, ...] = ()
     images: ImageKind = "frames"
     fps: float = 25.0
     crops: int = 3

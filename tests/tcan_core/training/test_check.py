@@ -50,7 +50,8 @@ def test_check_describes_the_run_and_writes_nothing(runs: TinyRuns, check: Check
 
     lines = dict(line.split(": ", 1) for line in check(validation=held_out, steps=40))
 
-    assert set(lines) == {"validation", "weights", "length", "disk", "memory", "time"}
+    assert set(lines) == {"validation", "weights", "length", "sizes", "disk", "memory", "time"}
+    assert lines["sizes"] == "32x32 (6 clips)"
     assert lines["validation"] == "4 held-out clips, every 1000 steps"
     assert lines["length"] == (
         "steps 0 to 40 of 4 samples (batch_size 4 x accumulation_steps 1 x 1 processes): "
@@ -77,6 +78,18 @@ def test_check_refuses_what_the_run_would_refuse(check: Check, clips: Path) -> N
         check(export_preset="a/b")
     with pytest.raises(WeightsError, match="no weights for reference_unet"):
         check(initial_reference=str(clips))
+
+
+def test_check_names_the_sizes_and_their_clips(check: Check, clips: Path) -> None:
+    for path in (clips / "two").rglob("*.png"):
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
+    data = FolderData(str(clips), sizes=((24, 40), (40, 24), (32, 32)))
+
+    described = check(data=None, folders=data, batch_size=1, steps=20)
+
+    assert "sizes: 24x40 (1 clip), 40x24 (1 clip)" in described
+    with pytest.raises(ConfigError, match="size is 30; it must be a multiple of 8"):
+        check(data=None, folders=FolderData(str(clips), sizes=((32, 30),)))
 
 
 def test_turned_picture_beside_its_pose_is_refused(check: Check, clips: Path) -> None:

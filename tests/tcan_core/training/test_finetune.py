@@ -118,6 +118,8 @@ def test_shares_of_other_clips_and_pictures_train(runs: TinyRuns) -> None:
     )
 
     assert all(np.isfinite(one["loss"]) for one in scalars)
+    with pytest.raises(ConfigError, match=r"are 40x40 \(1 clip\), those of `regularization` 32x32"):
+        runs.stage("stage1", data=None, folders=replace(folder, size=40), regularization=others)
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def test_all_pictures_of_a_sample_share_one_crop(tmp_path: Path, codec: ImageCod
 
     places = []
     for seed in range(20):
-        pictures, maps = clips._read(np.random.default_rng(seed), [])
+        pictures, maps = clips._read((side, side), np.random.default_rng(seed), [])
         corners = np.concatenate([pictures, maps])[:, 0, 0]
         assert len(set(map(tuple, corners[:, :2]))) == 1
         assert np.array_equal(pictures[1:, 0, 0, 2], pictures[1, 0, 0, 2] + np.arange(6))
@@ -150,10 +150,68 @@ def test_all_pictures_of_a_sample_share_one_crop(tmp_path: Path, codec: ImageCod
     assert down.min() < 5 and down.max() > HEIGHT - side - 5
 
 
+@pytest.mark.parametrize("num_frames", [1, 6])
+def test_a_step_has_clips_of_one_size_in_all_processes(tmp_path: Path, num_frames: int) -> None:
+    for seed, name in enumerate(("tall", "tall too", "wide")):
+        write_clip(tmp_path, name, seed)
+    for path in (tmp_path / "wide").rglob("*.png"):
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
+    clips = FolderClips(folders(tmp_path, sizes=((24, 40), (40, 24))), num_frames)
+    assert clips.sizes == {(40, 24): 2, (24, 40): 1}
+
+    heights = []
+    for step in range(40):
+        whole = clips.sample(draw_samples(0, step, range(2)))
+        second = clips.sample(draw_samples(0, step, range(1, 2)))
+        height, width = whole.pictures.shape[2:4]
+        heights.append(height)
+        assert (height, width) in clips.sizes
+        assert whole.drawn_poses.shape[2:4] == (height, width)
+        assert np.array_equal(whole.pictures[1:], second.pictures)
+        names = clips.names(draw_samples(0, step, range(2)))
+        assert {name == "wide" for name in names} == {height == 24}
+    assert 20 <= heights.count(40) <= 34  # two clips of three
+
+
+def test_examples_of_several_sizes_are_of_the_most_frequent(
+    tmp_path: Path, codec: ImageCodec
+) -> None:
+    for seed, name in enumerate(("tall", "tall too", "wide")):
+        write_clip(tmp_path, name, seed)
+    for path in (tmp_path / "wide").rglob("*.png"):
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
+    clips = FolderClips(folders(tmp_path, sizes=((40, 24), (24, 40))), 1)
+
+    batch, pictures = clips.examples(2, codec)
+
+    assert pictures.shape == (2, 2, 40, 24, 3) and batch.latents.shape == (2, 4, 1, 5, 3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_both_stages_train_on_several_sizes(runs: TinyRuns, tmp_path: Path, name: str) -> None:
+    for seed, clip in enumerate(("tall", "wide")):
+        write_clip(tmp_path, clip, seed)
+    for path in (tmp_path / "wide").rglob("*.png"):
+        write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))
+    data = folders(tmp_path, sizes=((24, 40), (40, 24), (32, 32)))
+
+    scalars = runs.train(name, data=None, folders=data, batch_size=2, steps=6)
+
+    assert all(0 < now["loss"] < 10 and now["grad_norm"] > 0 for now in scalars)
+
+
+def test_a_side_that_cannot_be_encoded_is_rejected(root: Path, runs: TinyRuns) -> None:
+    with pytest.raises(
+        ConfigError, match="size is 36; it must be a multiple of 8, such as 32 or 40"
+    ):
+        runs.stage("stage1", data=None, folders=folders(root, sizes=((32, 36),)))
+
+
 def test_a_single_target_differs_from_its_source(root: Path, codec: ImageCodec) -> None:
     clips = FolderClips(folders(root), 1)
     for seed in range(20):
-        (source, target), _ = clips._read(np.random.default_rng(seed), [])
+        (source, target), _ = clips._read((32, 32), np.random.default_rng(seed), [])
         assert not np.array_equal(source, target)
 
 

@@ -176,7 +176,7 @@ def test_mirrored_samples_of_folders_exchange_left_and_right(tmp_path: Path) -> 
     write_keypoint_clip(tmp_path, "00001", 1)
     straight, flipped = (
         FolderClips(FolderData(str(tmp_path), size=32, flip_share=share), 6)._read(
-            np.random.default_rng(0), []
+            (32, 32), np.random.default_rng(0), []
         )
         for share in (0.0, 1.0)
     )

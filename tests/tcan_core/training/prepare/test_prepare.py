@@ -84,7 +84,7 @@ def prepared(
 ) -> tuple[Path, PrepareReport]:
     out = tmp_path_factory.mktemp("clips")
     settings = PrepareSettings(
-        preset=str(TINY), weights=weights, size=32, validation_share=0.0,
+        preset=str(TINY), weights=weights, sizes=((32, 32),), validation_share=0.0,
         quality=QualitySettings(min_frames=10),
     )  # fmt: skip
     return out, prepare_shards(videos, FolderStorage(out), settings, tell)
@@ -144,7 +144,7 @@ def test_a_sheet_has_a_bounded_number_of_rows() -> None:
 
 def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Path) -> None:
     write(tmp_path / "long.mp4", empty_video(1, 40), Fraction(1, 10))
-    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
+    settings = PrepareSettings(preset=str(TINY), weights=weights, sizes=((32, 32),))
     with pytest.raises(ConfigError, match=r"was kept: no person \(1\)"):
         prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
     with pytest.raises(ConfigError, match=r"the video lasts 400\.0 s; at most 399\.0 s are"):
@@ -348,7 +348,9 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
     for seed, name in enumerate(("a.mp4", "a.mov"), 11):
         write(tmp_path / "videos" / name, puppet(seed, 12))
     out, quality = FolderStorage(tmp_path / "out"), QualitySettings(min_frames=10)
-    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32, quality=quality)
+    settings = PrepareSettings(
+        preset=str(TINY), weights=weights, sizes=((32, 32),), quality=quality
+    )
 
     prepare_shards(tmp_path / "videos", out, settings, tell)
 
@@ -359,7 +361,7 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
 
 
 def test_preparation_without_a_kept_clip_fails(tmp_path: Path, weights: Path) -> None:
-    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
+    settings = PrepareSettings(preset=str(TINY), weights=weights, sizes=((32, 32),))
     with pytest.raises(ConfigError, match="no videos or images found"):
         prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
     write(tmp_path / "empty.mp4", empty_video(1, 3))

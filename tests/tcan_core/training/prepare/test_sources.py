@@ -7,25 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli.data_check import parse_size
 from cli.main import main
 from media.image import read_image, write_png
+from media.poses.keypoints import Pose
 from media.poses.pose_file import read_pose_file
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, ParameterError
+from tcan_core.models.weights.loading import load_codec
 from tcan_core.puppets.background import draw_background
 from tcan_core.training.config import FolderData, ShardData
 from tcan_core.training.folder_check import find_problems
 from tcan_core.training.folder_data import FolderClips, find_clips
 from tcan_core.training.pose_augmentation import PoseAugmentation
+from tcan_core.training.prepare.crops import Region, nearest_size, region_around
 from tcan_core.training.prepare.prepare import prepare_folders, prepare_shards
 from tcan_core.training.prepare.quality import QualitySettings
 from tcan_core.training.prepare.settings import PrepareSettings
 from tcan_core.training.prepare.sources import find_sources
 from tcan_core.training.samples import draw_samples
-from tcan_core.training.shard_data import usable_clips
+from tcan_core.training.shard_data import ShardClips, usable_clips
 from tcan_core.training.shards import read_index
 from tcan_core.training.storage import FolderStorage
-from tests.tcan_core.tiny_weights import TINY
+from tests.tcan_core.tiny_weights import TINY, tiny_preset
 from tests.tcan_core.training.prepare.test_prepare import SIDE, Frames, puppet, tell, write
 
 
@@ -38,7 +42,7 @@ def write_images(folder: Path, frames: Frames) -> None:
 
 def settings_of(weights: Path, **changes: object) -> PrepareSettings:
     chosen: dict[str, object] = {
-        "preset": str(TINY), "weights": weights, "size": 32, "validation_share": 0.0,
+        "preset": str(TINY), "weights": weights, "sizes": ((32, 32),), "validation_share": 0.0,
         "quality": QualitySettings(min_frames=10),
     } | changes  # fmt: skip
     return PrepareSettings(**chosen)  # type: ignore[arg-type]
@@ -129,7 +133,7 @@ def test_folders_have_the_layout_of_tiktok(folders: Path) -> None:
     distance = np.linalg.norm(found.keypoints - document.frames[0][0].keypoints, axis=1)
     assert distance[found.detected].mean() < 2
 
-    data = FolderData(str(folders / "train"), size=32, flip_share=0.5)
+    data = FolderData(str(folders / "train"), sizes=((32, 32),), flip_share=0.5)
     batch = FolderClips(data, 6, PoseAugmentation()).sample(draw_samples(0, 0, range(4)))
     assert batch.pictures.shape == (4, 7, 32, 32, 3)
 
@@ -158,6 +162,51 @@ def test_folders_are_written_whole_or_not_at_all(tmp_path: Path, weights: Path) 
     with pytest.raises(ConfigError, match="out is not empty; choose another folder, or remove it"):
         prepare_folders(tmp_path / "in", tmp_path / "out", settings, tell)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_a_step_draws_shards_of_one_aspect_ratio(tmp_path: Path, weights: Path) -> None:
+    for seed in (11, 12):
+        write_images(tmp_path / "in" / f"tall{seed}", [one[:, 10:54] for one in puppet(seed, 14)])
+    wide = [np.pad(one, ((0, 0), (20, 20), (0, 0)), "edge") for one in puppet(13, 14)]
+    write_images(tmp_path / "in" / "wide", wide)
+    sizes, out = ((40, 24), (24, 40)), tmp_path / "out"
+
+    prepare_shards(tmp_path / "in", FolderStorage(out), settings_of(weights, sizes=sizes), tell)
+
+    clips = ShardClips(ShardData(str(out)), 6, tiny_preset(), weights)
+    assert clips.sizes == {(40, 24): 2, (24, 40): 1}
+    shapes = set()
+    for step in range(12):
+        batch = clips.sample(draw_samples(0, step, range(2)))
+        height, width = batch.drawn_poses.shape[-2:]
+        assert batch.latents.shape == (2, 4, 6, height // 8, width // 8)
+        assert batch.drawn_poses.any()
+        shapes.add((height, width))
+    assert shapes == set(sizes)
+    _, pictures = clips.examples(2, load_codec(tiny_preset(), weights))
+    assert pictures.shape == (2, 7, 40, 24, 3)
+
+
+def test_a_region_has_the_aspect_ratio_of_its_size_and_holds_the_body() -> None:
+    points = np.full((18, 2), 30.0)
+    points[0], points[1] = (5, 10), (25, 50)
+    pose = Pose(points, np.ones(18), (60, 100))
+
+    tall, wide = (region_around([pose], size) for size in ((40, 20), (20, 40)))
+
+    assert tall == Region(left=2, top=0, width=30, height=60)
+    assert wide == Region(left=0, top=5, width=100, height=50)
+    moved = tall.move(pose, (40, 20))
+    np.testing.assert_allclose(moved.keypoints[1], [(25 - 2) * 2 / 3, 50 * 2 / 3])
+    assert moved.canvas == (40, 20)
+    assert nearest_size([(40, 20), (20, 20), (20, 40)], (1920, 1080)) == (40, 20)
+
+
+@pytest.mark.parametrize("text", ["512y", "16", "384x640x3", "384x"])
+def test_sizes_are_sides_or_widths_and_heights(text: str) -> None:
+    assert parse_size("384x640") == (640, 384) and parse_size("512") == (512, 512)
+    with pytest.raises(ParameterError, match=rf"size is '{text}'; write a side such as 512, or"):
+        parse_size(text)
 
 
 def test_command_writes_folders(
