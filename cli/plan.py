@@ -49,6 +49,11 @@ def plan(
     options = RuntimeOptions(dtype=dtype, tile_codec=tile_codec)  # type: ignore[arg-type]
     window = context_size or loaded.sampling.context_size
     run = run_of(loaded, image_size, window if frames is None else frames, window)
+    if run.window > loaded.max_context_size:
+        raise typer.BadParameter(
+            f"{loaded.name} takes no windows of {run.window} frames: its motion modules take at "
+            f"most {loaded.max_context_size}; give a smaller --context-size"
+        )
     if measure:
         measure_if_new(loaded, run, options)
     chosen = plan_run(run, limit_bytes, options)

@@ -43,7 +43,28 @@ def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
     assert [plan["window"] for plan in (usual, longer, short)] == [16, 32, 16]
     assert longer["denoise_bytes"] > usual["denoise_bytes"] == short["denoise_bytes"]
     unknown = tcan("plan", "--memory", "80GiB", "--context-size", "64")
-    assert unknown.code == 2 and "windows of 64 frames" in unknown.err
+    assert unknown.code == 2 and "no windows of 64 frames" in unknown.err
+    assert "at most 32" in unknown.err and "--measure" not in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "window"),
+    [
+        ("sd15-animatelcm", "512x912", 32),
+        ("sd15-animatelcm", "512x912", 64),
+        ("magicanimate", "768x512", 16),
+        ("magicanimate", "512x912", 24),
+    ],
+)
+def test_sizes_and_windows_of_a_preset_are_measured(
+    tcan: Tcan, preset: str, size: str, window: int
+) -> None:
+    words = ("--size", size, "--context-size", str(window), "--memory", "140GiB", "--json")
+    info = tcan("plan", "--preset", preset, *words)
+    assert info.code == 0, info.err
+    height, width = map(int, size.split("x"))
+    measured = json.loads(info.out)["measured_size"]
+    assert measured[0] * measured[1] < 1.4 * height * width
 
 
 @pytest.mark.parametrize(

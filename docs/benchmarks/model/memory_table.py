@@ -25,6 +25,7 @@ from tcan_core.planning.table import TABLE, MemoryTable, Size, load_table
 
 WINDOW, LONG = 16, 32
 MOORE, MUSEPOSE = 24, 48  # windows of these presets
+LONGEST_LCM, LONGEST_MAGIC = 64, 24  # the longest that these presets take
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
 LARGE_SQUARE = (768, 768)
 NARROWEST = (
@@ -57,6 +58,12 @@ SURVEYS = (
     Survey("novita", "bfloat16", [SQUARE, WIDE], (1,), MOORE),
     Survey("musepose", "bfloat16", [LARGE_SQUARE], (1,), MUSEPOSE),
     Survey("magicanimate", "bfloat16", [SQUARE]),
+    Survey("magicanimate", "bfloat16", [PHOTO, WIDE], (1,)),
+    Survey("magicanimate", "bfloat16", [SQUARE], (2, 1), LONGEST_MAGIC),
+    Survey("magicanimate", "bfloat16", [PHOTO, WIDE], (1,), LONGEST_MAGIC),
+    Survey("sd15-animatelcm", "bfloat16", [SQUARE, PHOTO, WIDE], (2, 1)),
+    Survey("sd15-animatelcm", "bfloat16", [SQUARE, WIDE], (1,), LONG),
+    Survey("sd15-animatelcm", "bfloat16", [SQUARE, WIDE], (1,), LONGEST_LCM),
     Survey("mini", "float32", [*SMALL, SMALL_NARROWEST]),
     Survey("mini", "float32", [*SMALL, SMALL_NARROWEST], window=LONG),
 )
