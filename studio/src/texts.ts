@@ -341,6 +341,8 @@ export const texts = {
       layout: "Layout of the pose file",
       canvas: "Canvas of the pose file",
       fps: "Frame rate of the pose file",
+      "trim.start_s": "Start of the part, in seconds",
+      "trim.end_s": "End of the part, in seconds",
     } as Record<string, string>,
     cost: {
       num_inference_steps: "Time grows with it.",

@@ -48,7 +48,7 @@ function Control({ id, parameter, initial }: Props & { id: string }): JSX.Elemen
         <select
           {...hint}
           class="input"
-          value={value === undefined ? "" : String(value)}
+          value={value === undefined || value === initial ? "" : String(value)}
           onChange={({ currentTarget }) => changeParam(name, currentTarget.value || undefined)}
         >
           <option value="">{initial === null ? texts.choose.unset : texts.choose.default(String(initial))}</option>

@@ -29,7 +29,7 @@ export function Differences({ jobs, names }: { jobs: readonly Job[]; names: read
               <th scope="row">{parameterName(name)}</th>
               {values.map((value, index) => (
                 <td key={jobs[index]?.id} class="num">
-                  {value ?? <span class="hint">{texts.judge.unset}</span>}
+                  {value === undefined ? <span class="hint">{texts.judge.unset}</span> : short(value)}
                 </td>
               ))}
             </tr>
@@ -38,6 +38,11 @@ export function Differences({ jobs, names }: { jobs: readonly Job[]; names: read
       </table>
     </div>
   );
+}
+
+/** Cut long fractions, such as the seconds of a trim, to thousandths. */
+function short(value: string): string {
+  return value.replace(/(\.\d{3})\d+$/, "$1");
 }
 
 /** Return the label of a parameter, as in the settings. */
