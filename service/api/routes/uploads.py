@@ -127,7 +127,7 @@ async def join_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) ->
     """Make the file of an upload whose parts were all sent; it may be asked for again."""
     upload = await _read(gateway, caller, upload_id)
     with gateway.open_spool(caller.id) as spool:
-        spool.reserve("whole", 2 * upload.max_bytes)
+        spool.reserve("file and part", upload.max_bytes + (upload.part_bytes or 0))
         await to_thread.run_sync(_join, gateway, upload, spool.folder)
 
 
