@@ -469,8 +469,6 @@ export const texts = {
       manifest: "Manifest",
       review: "Review video",
     } as Record<string, string>,
-    withSound: "with sound",
-    withoutSound: "without sound",
     pattern: "Names of files",
     patternHint: (tokens: readonly string[]) =>
       `Parts that are filled in: ${tokens.map((token) => `{${token}}`).join(" ")}`,
