@@ -96,11 +96,12 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--clips", type=int, default=12, help="clips of each fine-tuned puppet")
     parser.add_argument("--others", type=int, default=24, help="other puppets, a clip of each")
+    parser.add_argument("--first-other", type=int, default=OTHERS, help="seed of the first of them")
     parser.add_argument("--override", action="append", default=[])
     options = parser.parse_args()
 
     def others(pipeline: AnimatePipeline) -> list[float]:
-        seeds = range(OTHERS, OTHERS + options.others)
+        seeds = range(options.first_other, options.first_other + options.others)
         return [moving_region_psnr(pipeline, seed, 1)[0] for seed in seeds]
 
     mini = AnimatePipeline.from_preset("mini")
