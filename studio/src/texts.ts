@@ -319,6 +319,7 @@ export const texts = {
     },
     stillSending: "The files are still being sent.",
     estimate: (seconds: string) => `about ${seconds}`,
+    estimateBasis: "by frames and steps of past jobs with any preset",
     estimateError: (percent: number) => `± ${percent} %`,
     consent: "Consent of the people shown",
     consentHint: "Free text, such as the number of a release form; it is copied to the result's manifest.",

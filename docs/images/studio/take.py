@@ -23,6 +23,8 @@ SIZES = {390: 844, 1280: 800, 2560: 1440}
 EXAMPLES = Path("service/studio/examples")
 # Enough for a job to be seen at work in each size.
 MANY_STEPS = 200
+SEEN_IMAGES_ARE_LOADED = """() => [...document.images].every(
+    image => image.complete || image.getBoundingClientRect().top > innerHeight)"""
 
 
 def main() -> None:
@@ -59,9 +61,8 @@ def take_making(page: Page, out: Path) -> None:
     example.click()
     result = page.get_by_role("region", name="Result")
     result.get_by_role("button", name="Side by side").click()
-    frame = result.get_by_role("spinbutton", name="Frame")
-    frame.fill("9")
-    frame.press("Enter")
+    result.get_by_role("slider", name="Position").fill("9")
+    expect(result.get_by_text("Frame 9 of 0 to")).to_be_attached()
     take(page, out, "result", "Result")
     page.get_by_role("button", name="Preview poses").click()
     expect(page.get_by_label("Poses fitted to the picture")).to_be_visible()
@@ -106,8 +107,9 @@ def take(page: Page, out: Path, step: str, region: str | None = None) -> None:
             if region is None:
                 page.evaluate("scrollTo(0, 0)")
             else:
-                section = page.get_by_role("region", name=region)
+                section = page.get_by_role("region", name=region, exact=True)
                 section.evaluate("element => element.scrollIntoView({ block: 'start' })")
+            page.wait_for_function(SEEN_IMAGES_ARE_LOADED)
             page.screenshot(path=out / f"{step}-{width}-{scheme}.png")
 
 

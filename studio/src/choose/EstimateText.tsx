@@ -7,6 +7,7 @@ import { duration, percent } from "../format.ts";
 import type { ApprovedPoses } from "../poses/index.ts";
 import type { Workbench } from "../shell/workbench.ts";
 import { texts } from "../texts.ts";
+import { catalog } from "./catalog.ts";
 import { settings } from "./settings.ts";
 
 /** How long the job will take, from past jobs: by the driver's frames and the steps. */
@@ -57,6 +58,7 @@ export function EstimateText({ bench }: { bench: Workbench }): JSX.Element | nul
     <span class="num">
       {texts.choose.estimate(duration(seconds))}
       {error == null || percent(error) === 0 ? null : ` ${texts.choose.estimateError(percent(error))}`}
+      {catalog.value.models.length > 1 ? `, ${texts.choose.estimateBasis}` : null}
     </span>
   );
 }

@@ -112,6 +112,7 @@ function Position({ screening, playback }: Pick<Props, "screening" | "playback">
           min="0"
           max={last}
           value={frame}
+          onFocus={() => playback.dispatch({ kind: "pause" })}
           onChange={(event) => seek(event.currentTarget.valueAsNumber)}
         />
         <span class="hint">{texts.judge.ofLast(last)}</span>
