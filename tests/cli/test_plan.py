@@ -54,6 +54,8 @@ def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
         ("sd15-animatelcm", "512x912", 64),
         ("magicanimate", "768x512", 16),
         ("magicanimate", "512x912", 24),
+        ("musepose", "768x1152", 48),
+        ("musepose", "1368x768", 48),
     ],
 )
 def test_sizes_and_windows_of_a_preset_are_measured(

@@ -27,7 +27,7 @@ WINDOW, LONG = 16, 32
 MOORE, MUSEPOSE = 24, 48  # windows of these presets
 LONGEST_LCM, LONGEST_MAGIC = 64, 24  # the longest that these presets take
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
-LARGE_SQUARE = (768, 768)
+LARGE_SQUARE, LARGE_PHOTO, LARGE_WIDE = (768, 768), (1152, 768), (1368, 768)
 NARROWEST = (
     2048,
     512,
@@ -56,7 +56,7 @@ SURVEYS = (
     Survey("moore", "bfloat16", [SQUARE, WIDE], window=MOORE),
     Survey("moore", "bfloat16", [SQUARE, WIDE], (1,), LONG),
     Survey("novita", "bfloat16", [SQUARE, WIDE], (1,), MOORE),
-    Survey("musepose", "bfloat16", [LARGE_SQUARE], (1,), MUSEPOSE),
+    Survey("musepose", "bfloat16", [LARGE_SQUARE, LARGE_PHOTO, LARGE_WIDE], (1,), MUSEPOSE),
     Survey("magicanimate", "bfloat16", [SQUARE]),
     Survey("magicanimate", "bfloat16", [PHOTO, WIDE], (1,)),
     Survey("magicanimate", "bfloat16", [SQUARE], (2, 1), LONGEST_MAGIC),
