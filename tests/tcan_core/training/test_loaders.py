@@ -215,5 +215,5 @@ def test_two_processes_killed_at_ten_random_steps_equal_undisturbed_ones_to_the_
         assert run.end() == 0, (runs.root / "log").read_text()
 
     print(f"killed after steps {killed_at}")
-    assert len(set(killed_at)) == KILLS and killed_at[-1] < STEPS
+    assert killed_at[-1] < STEPS
     compare(runs, undisturbed)
