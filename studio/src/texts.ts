@@ -477,6 +477,7 @@ export const texts = {
     again: "Again with another seed",
     againBusy: "Submitting …",
     useSettings: "Use these settings",
+    settingsUsed: "“Animate” uses these settings now.",
     code: "Code",
     language: "Language",
     languages: { curl: "curl", python: "Python", typescript: "TypeScript" },

@@ -53,6 +53,11 @@ interface PanelProps extends ResultViewProps {
 function TakePanel({ jobs, job, name, take, client, onSubmitted, onUseSettings }: PanelProps): JSX.Element {
   const trouble = useSignal<Trouble | null>(null);
   const isBusy = useSignal(false);
+  const isUsed = useSignal(false);
+  const useSettings = () => {
+    onUseSettings(job);
+    isUsed.value = true;
+  };
   const again = async () => {
     isBusy.value = true;
     trouble.value = null;
@@ -89,12 +94,15 @@ function TakePanel({ jobs, job, name, take, client, onSubmitted, onUseSettings }
               <RefreshIcon /> {isBusy.value ? texts.judge.againBusy : texts.judge.again}
             </button>
           ) : null}
-          <button type="button" class="button quiet" onClick={() => onUseSettings(job)}>
+          <button type="button" class="button quiet" onClick={useSettings}>
             {texts.judge.useSettings}
           </button>
         </div>
       </div>
       {trouble.value ? <TroubleNotice trouble={trouble.value} /> : null}
+      <p role="status" class={isUsed.value ? "notice good" : "visually-hidden"}>
+        {isUsed.value ? texts.judge.settingsUsed : ""}
+      </p>
       <div class={jobs.length > 1 ? "folds" : "folds wide"}>
         <Downloads job={job} />
         <Provenance job={job} client={client} />
