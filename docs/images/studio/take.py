@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tcan_client import Client
@@ -23,6 +24,7 @@ SIZES = {390: 844, 1280: 800, 2560: 1440}
 EXAMPLES = Path("service/studio/examples")
 # Enough for a job to be seen at work in each size.
 MANY_STEPS = 200
+COLORS = 256
 SEEN_IMAGES_ARE_LOADED = """() => [...document.images].every(
     image => image.complete || image.getBoundingClientRect().top > innerHeight)"""
 
@@ -42,6 +44,8 @@ def main() -> None:
             with Client(studio.url) as client:
                 take_history(page, client, out)
                 take_watching(page, client, out)
+    for path in out.glob("*.png"):
+        reduce_colors(path)
 
 
 @contextmanager
@@ -111,6 +115,13 @@ def take(page: Page, out: Path, step: str, region: str | None = None) -> None:
                 section.evaluate("element => element.scrollIntoView({ block: 'start' })")
             page.wait_for_function(SEEN_IMAGES_ARE_LOADED)
             page.screenshot(path=out / f"{step}-{width}-{scheme}.png")
+
+
+def reduce_colors(path: Path) -> None:
+    """Write the picture with a palette: a third of the bytes."""
+    with Image.open(path) as picture:
+        reduced = picture.convert("RGB").quantize(COLORS, kmeans=1)
+    reduced.save(path, optimize=True)
 
 
 if __name__ == "__main__":
