@@ -135,6 +135,13 @@ class JobList(Model):
     next: str | None = Field(default=None, description="Path of the next page.")
 
 
+class PartForm(Model):
+    """A signed form that sends one part of a file to the object store."""
+
+    url: str
+    fields: dict[str, str]
+
+
 class UploadForm(Model):
     """A signed form that sends a file to the object store."""
 
@@ -143,6 +150,9 @@ class UploadForm(Model):
     fields: dict[str, str]
     max_bytes: int
     expires_at: datetime
+    parts: list[PartForm] | None = Field(
+        default=None, description="A form for each part, if parts were asked for."
+    )
 
 
 class Upload(Model):

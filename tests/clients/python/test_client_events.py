@@ -171,7 +171,7 @@ def test_events_raise_after_retries_when_the_service_is_unreachable() -> None:
 def test_events_raise_when_streams_keep_breaking(proxy: FlakyProxy, driver: JobDriver) -> None:
     pauses: list[float] = []
     driver.create()
-    proxy.cuts.extend([1500] + [400] * 20)
+    proxy.cuts.extend([2000] + [400] * 20)
     retries = Retries(reconnects=4)
     with Client(proxy.url, pause=pauses.append, retries=retries) as client:
         events = client.events(driver.id)

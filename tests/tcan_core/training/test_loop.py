@@ -204,7 +204,8 @@ def test_a_run_writes_scalars_sheets_and_a_checkpoint(tmp_path: Path) -> None:
 
     scalars = event_accumulator.EventAccumulator(str(tmp_path / "scalars"))
     scalars.Reload()
-    assert {"loss", "grad_norm", "learning_rate", "height"} == set(scalars.Tags()["scalars"])
+    names = {"loss", "grad_norm", "learning_rate", "height", "waiting"}
+    assert names == set(scalars.Tags()["scalars"])
     assert [event.step for event in scalars.Scalars("loss")] == [2, 4]
     assert (tmp_path / "checkpoint.pt").exists()
 

@@ -43,6 +43,8 @@ def test_held_out_clips_are_animated_and_measured(runs: TinyRuns, name: str, fra
     plain = runs.train(name, output=str(runs.root / "plain"))
     scalars = runs.train(name, validation=validation(runs, frames + 2))
 
+    for step in (*scalars, *plain):
+        assert 0 <= step.pop("waiting") <= 1
     assert scalars == plain  # a look changes nothing
     folders = sorted((runs.root / name / "validation").iterdir())
     assert [folder.name for folder in folders] == ["0000002", "0000004"]
