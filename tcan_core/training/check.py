@@ -34,7 +34,7 @@ _SAVING = (
     "less takes `gradient_checkpointing: true`, a smaller `batch_size` with more "
     "`accumulation_steps`, or the optimizer adamw8bit"
 )
-Tell = Callable[[str], None]
+ReportLine = Callable[[str], None]
 
 
 class _StepCost(NamedTuple):
@@ -43,12 +43,14 @@ class _StepCost(NamedTuple):
     peak_bytes: int
 
 
-def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], tell: Tell) -> None:
+def check_stage(
+    name: str, config: str, resume: bool, overrides: Sequence[str], report_line: ReportLine
+) -> None:
     """Check everything that a run needs, and describe the run.
 
     Args:
         name, config, resume, overrides: as for `run_stage`.
-        tell: called with each line of the description, in the first process.
+        report_line: called with each line of the description, in the first process.
 
     Raises:
         MemoryLimitError: the device has not enough memory.
@@ -58,31 +60,31 @@ def check_stage(name: str, config: str, resume: bool, overrides: Sequence[str], 
     settings = read_stage_config(name, config, overrides)
     opened = open_run(name, settings, resume)
     if rank() == 0:
-        _check_clips(settings, tell)
-    tell = tell if rank() == 0 else lambda line: None
+        _check_clips(settings, report_line)
+    report_line = report_line if rank() == 0 else lambda line: None
     trainer = Trainer(opened.stage, settings.run, settings.optimizer)
     artifacts = RunArtifacts(opened.stage, trainer, settings.run, lambda: None)
     start = artifacts.start(resume)
 
     for part, file in opened.base.items():
-        tell(f"weights: {part} is {file.path}, sha256 {file.sha256[:12]}")
-    _tell_length(settings, trainer, len(opened.stage.data), start, tell)
+        report_line(f"weights: {part} is {file.path}, sha256 {file.sha256[:12]}")
+    _report_length(settings, trainer, len(opened.stage.data), start, report_line)
     sizes = getattr(opened.stage.data, "sizes", {})
     if sizes:
-        tell(f"sizes: {describe_sizes(sizes)}")
+        report_line(f"sizes: {describe_sizes(sizes)}")
     for space in artifacts.spaces():
-        tell(f"disk: {space}")
+        report_line(f"disk: {space}")
     cost = _measure(opened.stage, trainer, start)
-    tell(f"memory: {_memory(settings.run.device, opened.stage, trainer, cost.peak_bytes)}")
+    report_line(f"memory: {_memory(settings.run.device, opened.stage, trainer, cost.peak_bytes)}")
     left = timedelta(seconds=round(cost.step_s * (settings.run.steps - start)))
-    tell(
+    report_line(
         f"time: {cost.step_s:.3g} s per step, the mean of {MEASURED_STEPS}, of which "
         f"{cost.waiting:.0%} wait for data; {left} in all, without sheets, validation and "
         "checkpoints"
     )
 
 
-def _check_clips(settings: Any, tell: Tell) -> None:
+def _check_clips(settings: Any, report_line: ReportLine) -> None:
     """Compare the sizes of all images and poses, and name held-out clips that are trained on."""
     if not isinstance(settings, ClipSource):
         return
@@ -90,18 +92,24 @@ def _check_clips(settings: Any, tell: Tell) -> None:
     for source in (settings, validation, getattr(settings, "regularization", None)):
         if source is not None and source.folders is not None:
             count = check_sizes(source.folders)
-            tell(f"data: {source.folders.root}: sizes of {count:,} images equal those of poses")
+            report_line(
+                f"data: {source.folders.root}: sizes of {count:,} images equal those of poses"
+            )
     if validation is None:
-        tell("validation: none; without it there is no best checkpoint and no early stop")
+        report_line("validation: none; without it there is no best checkpoint and no early stop")
     elif shared := shared_clips(settings, validation):
-        tell(f"warning: clips of validation are trained on as well: {shared}")
+        report_line(f"warning: clips of validation are trained on as well: {shared}")
     else:
-        tell(f"validation: {validation.clips} held-out clips, every {validation.every} steps")
+        report_line(
+            f"validation: {validation.clips} held-out clips, every {validation.every} steps"
+        )
 
 
-def _tell_length(settings: Any, trainer: Trainer, clips: int, start: int, tell: Tell) -> None:
+def _report_length(
+    settings: Any, trainer: Trainer, clips: int, start: int, report_line: ReportLine
+) -> None:
     run, samples = settings.run, trainer.global_batch
-    tell(
+    report_line(
         f"length: steps {start} to {run.steps} of {samples} samples (batch_size {run.batch_size} x "
         f"accumulation_steps {settings.optimizer.accumulation_steps} x "
         f"{trainer.accelerator.num_processes} processes): {run.steps * samples:,} samples, "

@@ -1,4 +1,4 @@
-"""Take the pictures of the studio in this folder anew.
+"""Take the pictures of the studio in this folder .
 
 PYTHONPATH=. python docs/images/studio/take.py [--out FOLDER]
 

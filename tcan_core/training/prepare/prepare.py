@@ -77,11 +77,15 @@ class PrepareReport:
         return Counter(clip["kind"] for clip in self.clips if clip["reasons"])
 
 
-Tell = Callable[[str], None]
+ReportLine = Callable[[str], None]
 
 
 def prepare_shards(
-    place: Path, storage: Storage, settings: PrepareSettings, tell: Tell, out: Path | None = None
+    place: Path,
+    storage: Storage,
+    settings: PrepareSettings,
+    report_line: ReportLine,
+    out: Path | None = None,
 ) -> PrepareReport:
     """Prepare every video and folder of images under a folder as shards of latents.
 
@@ -90,7 +94,7 @@ def prepare_shards(
 
     Args:
         place: folder of videos and images, searched recursively, or one video.
-        tell: called with each line of the progress.
+        report_line: called with each line of the progress.
         out: folder of the storage, if it is one; it is not searched.
 
     Raises:
@@ -109,10 +113,12 @@ def prepare_shards(
     digest = file_sha256(find_part(preset, "vae", settings.weights))
     index = ShardIndex(sizes[0][0], digest, detector.name)
     writer = ShardClipWriter(ShardWriter(storage, index), codec)
-    return _Preparation(storage, writer, detector, settings, sizes, tell).run(sources)
+    return _Preparation(storage, writer, detector, settings, sizes, report_line).run(sources)
 
 
-def prepare_folders(place: Path, out: Path, settings: PrepareSettings, tell: Tell) -> PrepareReport:
+def prepare_folders(
+    place: Path, out: Path, settings: PrepareSettings, report_line: ReportLine
+) -> PrepareReport:
     """Prepare the same as `<split>/<clip>/images`, `dwpose` and `poses.json` in a new folder.
 
     Raises:
@@ -128,7 +134,7 @@ def prepare_folders(place: Path, out: Path, settings: PrepareSettings, tell: Tel
     writer = FolderClipWriter(out)
     try:
         storage = FolderStorage(writer.partial)
-        return _Preparation(storage, writer, detector, settings, sizes, tell).run(sources)
+        return _Preparation(storage, writer, detector, settings, sizes, report_line).run(sources)
     except BaseException:
         writer.discard()
         raise
@@ -144,9 +150,14 @@ class _Preparation:
         detector: NamedDetector,
         settings: PrepareSettings,
         sizes: tuple[Size, ...],
-        tell: Tell,
+        report_line: ReportLine,
     ) -> None:
-        self.storage, self.writer, self.detector, self.tell = storage, writer, detector, tell
+        self.storage, self.writer, self.detector, self.report_line = (
+            storage,
+            writer,
+            detector,
+            report_line,
+        )
         self.settings, self.limits, self.sizes = settings, settings.limits(), sizes
         self.report, self.pictures = PrepareReport(), SheetRows()
 
@@ -157,7 +168,7 @@ class _Preparation:
             ConfigError: no clip was kept.
         """
         for number, source in enumerate(sources, 1):
-            self.tell(f"{number} of {len(sources)}: {source.name}")
+            self.report_line(f"{number} of {len(sources)}: {source.name}")
             self.add(source)
         if not self.report.kept:
             is_frames = self.settings.images == "frames"
@@ -182,7 +193,7 @@ class _Preparation:
                 self._add_pictures(source)
         except MediaError as error:
             self.report.unreadable[source.name] = str(error)
-            self.tell(f"  unreadable: {error}")
+            self.report_line(f"  unreadable: {error}")
 
     def _add_frames(self, source: Source, reader: Frames) -> None:
         """Add the clips of a video or of a folder of frames."""
@@ -196,7 +207,7 @@ class _Preparation:
             found = self._prepared(name, source, float(reader.fps), clip, regions, size)
             self._add_clip(clip, found, _frames_of(numbered, clip))
             kind = clip.reasons[0] if clip.reasons else "kept"
-            self.tell(f"  frames {clip.frames.start}-{clip.frames.stop - 1}: {kind}")
+            self.report_line(f"  frames {clip.frames.start}-{clip.frames.stop - 1}: {kind}")
 
     def _add_pictures(self, source: Source) -> None:
         """Add the pictures of a folder, each cropped by itself, as one clip."""
@@ -207,7 +218,7 @@ class _Preparation:
                 picture = read_image(path)
             except MediaError as error:
                 self.report.unreadable[f"{source.name}/{path.name}"] = str(error)
-                self.tell(f"  unreadable: {error}")
+                self.report_line(f"  unreadable: {error}")
                 continue
             image = (picture.shape[0], picture.shape[1])
             size = size or nearest_size(self.sizes, image)
@@ -215,7 +226,7 @@ class _Preparation:
             if not one.reasons:
                 kept.append((path, one, region_around(one.poses, size)))
                 continue
-            self.tell(f"  {path.name}: {one.reasons[0]}")
+            self.report_line(f"  {path.name}: {one.reasons[0]}")
             regions = [centered_region(image, size)]
             self._add_clip(
                 one, self._prepared(path.name, source, 0.0, one, regions, size), iter([picture])
@@ -227,7 +238,7 @@ class _Preparation:
             regions = [each for _, _, each in kept]
             found = self._prepared(source.name, source, 0.0, clip, regions, size)
             self._add_clip(clip, found, (read_image(path) for path, _, _ in kept))
-            self.tell(f"  {len(kept)} pictures: {clip.kind}")
+            self.report_line(f"  {len(kept)} pictures: {clip.kind}")
 
     def _add_clip(self, clip: Candidate, found: PreparedClip, frames: Iterator[Pictures]) -> None:
         """Read the frames of a clip, write it if it is to be kept, and record it."""

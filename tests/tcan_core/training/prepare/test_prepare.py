@@ -87,10 +87,10 @@ def prepared(
         preset=str(TINY), weights=weights, sizes=((32, 32),), validation_share=0.0,
         quality=QualitySettings(min_frames=10),
     )  # fmt: skip
-    return out, prepare_shards(videos, FolderStorage(out), settings, tell)
+    return out, prepare_shards(videos, FolderStorage(out), settings, report_line)
 
 
-def tell(line: str) -> None:
+def report_line(line: str) -> None:
     """Ignore the progress."""
 
 
@@ -146,10 +146,10 @@ def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Pat
     write(tmp_path / "long.mp4", empty_video(1, 40), Fraction(1, 10))
     settings = PrepareSettings(preset=str(TINY), weights=weights, sizes=((32, 32),))
     with pytest.raises(ConfigError, match=r"was kept: no person \(1\)"):
-        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, report_line)
     with pytest.raises(ConfigError, match=r"the video lasts 400\.0 s; at most 399\.0 s are"):
         shorter = replace(settings, max_duration_s=399.0)
-        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), shorter, tell)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), shorter, report_line)
 
 
 def test_the_report_counts_kept_and_dropped_clips(prepared: tuple[Path, PrepareReport]) -> None:
@@ -352,7 +352,7 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
         preset=str(TINY), weights=weights, sizes=((32, 32),), quality=quality
     )
 
-    prepare_shards(tmp_path / "videos", out, settings, tell)
+    prepare_shards(tmp_path / "videos", out, settings, report_line)
 
     mov, mp4 = read_index(tmp_path / "out" / "index.json").clips
     assert (mov.video, mp4.video) == ("a.mov", "a.mp4")
@@ -363,10 +363,10 @@ def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, wei
 def test_preparation_without_a_kept_clip_fails(tmp_path: Path, weights: Path) -> None:
     settings = PrepareSettings(preset=str(TINY), weights=weights, sizes=((32, 32),))
     with pytest.raises(ConfigError, match="no videos or images found"):
-        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, report_line)
     write(tmp_path / "empty.mp4", empty_video(1, 3))
     with pytest.raises(
         ConfigError, match=r"no clip of the 1 videos and folders was kept: no person \(1\)"
     ):
-        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, tell)
+        prepare_shards(tmp_path, FolderStorage(tmp_path / "out"), settings, report_line)
     assert not (tmp_path / "out" / "index.json").exists()

@@ -30,7 +30,7 @@ from tcan_core.training.shard_data import ShardClips, usable_clips
 from tcan_core.training.shards import read_index
 from tcan_core.training.storage import FolderStorage
 from tests.tcan_core.tiny_weights import TINY, tiny_preset
-from tests.tcan_core.training.prepare.test_prepare import SIDE, Frames, puppet, tell, write
+from tests.tcan_core.training.prepare.test_prepare import SIDE, Frames, puppet, report_line, write
 
 
 def write_images(folder: Path, frames: Frames) -> None:
@@ -84,10 +84,12 @@ def test_frames_of_two_sizes_are_reported_by_name(tmp_path: Path, weights: Path)
     with pytest.raises(
         ConfigError, match=r"walk: 10.png has 64x50 pixels, but 0.png has 64x64.*--images pictures"
     ):
-        prepare_shards(tmp_path / "in", FolderStorage(tmp_path / "out"), settings, tell)
+        prepare_shards(tmp_path / "in", FolderStorage(tmp_path / "out"), settings, report_line)
     write_images(tmp_path / "in" / "others", [puppet(seed, 1)[0] for seed in range(3)])
     with pytest.raises(ConfigError, match=r"too short .*--images pictures"):
-        prepare_shards(tmp_path / "in" / "others", FolderStorage(tmp_path / "out"), settings, tell)
+        prepare_shards(
+            tmp_path / "in" / "others", FolderStorage(tmp_path / "out"), settings, report_line
+        )
 
 
 def test_separate_pictures_of_a_person_serve_stage_1(tmp_path: Path, weights: Path) -> None:
@@ -98,7 +100,7 @@ def test_separate_pictures_of_a_person_serve_stage_1(tmp_path: Path, weights: Pa
     write_images(tmp_path / "in" / "ben", shown[:1])
     settings, out = settings_of(weights, images="pictures"), tmp_path / "out"
 
-    report = prepare_shards(tmp_path / "in", FolderStorage(out), settings, tell)
+    report = prepare_shards(tmp_path / "in", FolderStorage(out), settings, report_line)
 
     [clip] = read_index(out / "index.json").clips
     assert (clip.name, clip.frames, clip.fps, len(clip.views)) == ("ann", 4, 0, 3)
@@ -114,7 +116,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
     (root / "in").mkdir()
     write(root / "in" / "some" / "a.mp4", puppet(11, 14))
     write_images(root / "in" / "walk", puppet(12, 12))
-    prepare_folders(root / "in", root / "out", settings_of(weights), tell)
+    prepare_folders(root / "in", root / "out", settings_of(weights), report_line)
     return root / "out"
 
 
@@ -140,7 +142,7 @@ def test_folders_have_the_layout_of_tiktok(folders: Path) -> None:
 
 def test_prepared_folders_become_shards(folders: Path, tmp_path: Path, weights: Path) -> None:
     settings = settings_of(weights)
-    prepare_shards(folders / "train", FolderStorage(tmp_path / "out"), settings, tell)
+    prepare_shards(folders / "train", FolderStorage(tmp_path / "out"), settings, report_line)
     clips = read_index(tmp_path / "out" / "index.json").clips
     assert [(clip.video, clip.frames) for clip in clips] == [
         ("some__a.mp4-000000", 14), ("walk-000000", 12),
@@ -154,13 +156,13 @@ def test_folders_are_written_whole_or_not_at_all(tmp_path: Path, weights: Path) 
     long = tmp_path / "in" / f"{'b' * 250}.mp4"  # a folder cannot have this name with a number
     (tmp_path / "in" / "b.mp4").rename(long)
     with pytest.raises(OSError, match="File name too long"):
-        prepare_folders(tmp_path / "in", tmp_path / "out", settings, tell)
+        prepare_folders(tmp_path / "in", tmp_path / "out", settings, report_line)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     with pytest.raises(ConfigError, match="out is not empty; choose another folder, or remove it"):
-        prepare_folders(tmp_path / "in", tmp_path / "out", settings, tell)
+        prepare_folders(tmp_path / "in", tmp_path / "out", settings, report_line)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
@@ -171,7 +173,9 @@ def test_a_step_draws_shards_of_one_aspect_ratio(tmp_path: Path, weights: Path) 
     write_images(tmp_path / "in" / "wide", wide)
     sizes, out = ((40, 24), (24, 40)), tmp_path / "out"
 
-    prepare_shards(tmp_path / "in", FolderStorage(out), settings_of(weights, sizes=sizes), tell)
+    prepare_shards(
+        tmp_path / "in", FolderStorage(out), settings_of(weights, sizes=sizes), report_line
+    )
 
     clips = ShardClips(ShardData(str(out)), 6, tiny_preset(), weights)
     assert clips.sizes == {(40, 24): 2, (24, 40): 1}
