@@ -42,6 +42,7 @@ def run(folder: Path, repository: Path, compose: int | None) -> tuple[int, str, 
     return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()
 
 
+@pytest.mark.long
 def test_missing_engine_and_compose_are_named_together(tmp_path: Path, repository: Path) -> None:
     code, said, _ = run(tmp_path, repository, compose=None)
     assert code == 1
@@ -56,6 +57,7 @@ def test_missing_compose_is_named_before_images_are_built(tmp_path: Path, reposi
     assert calls == ["info", "compose version"]
 
 
+@pytest.mark.long
 def test_missing_debootstrap_is_named_if_no_image_can_be_pulled(
     tmp_path: Path, repository: Path
 ) -> None:

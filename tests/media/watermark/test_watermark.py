@@ -26,6 +26,7 @@ VIDEOS = 20
 CHANGES = ("result", "half", "resized")
 
 
+@pytest.mark.long
 def test_watermark_survives_half_the_bit_rate_and_resizing(tmp_path: Path) -> None:
     """One short video; the slow tests have twenty."""
     frames = puppet_frames(tmp_path / "pair", FIRST_TEST_SEED + 900, 8, 384)

@@ -59,6 +59,7 @@ def test_inputs_without_a_job_are_erased_after_an_hour(
     assert objects.exists("jobs/mine/notes.txt")
 
 
+@pytest.mark.long
 def test_rounds_are_bounded_and_reach_every_object(jobs: JobStore, objects: ObjectStore) -> None:
     keys = [abandoned(objects) for _ in range(5)]
     orphans = OrphanSweeper(jobs, objects, ANY_AGE_S, batch=2)

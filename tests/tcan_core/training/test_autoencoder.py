@@ -33,6 +33,7 @@ def test_decoder_only_training_needs_an_initial_vae(runs: TinyRuns) -> None:
         runs.config("autoencoder", decoder_only=True)
 
 
+@pytest.mark.long
 def test_structure_weight_trains_on_ssim(runs: TinyRuns) -> None:
     scalars = runs.train("autoencoder", structure_weight=0.5, steps=30, learning_rate=3e-3)
     plain = runs.train("autoencoder", steps=1, output=str(runs.root / "plain"))

@@ -63,6 +63,7 @@ def test_check_describes_the_run_and_writes_nothing(runs: TinyRuns, check: Check
     assert parts == {path: path.read_bytes() for path in runs.parts.iterdir()}
 
 
+@pytest.mark.long
 def test_check_names_clips_of_validation_that_are_trained_on(runs: TinyRuns, check: Check) -> None:
     held_out = ValidationConfig(data=PuppetData(9, 3, first_seed=4, size=32, cache=str(runs.cache)))
 
@@ -80,6 +81,7 @@ def test_check_refuses_what_the_run_would_refuse(check: Check, clips: Path) -> N
         check(initial_reference=str(clips))
 
 
+@pytest.mark.long
 def test_check_names_the_sizes_and_their_clips(check: Check, clips: Path) -> None:
     for path in (clips / "two").rglob("*.png"):
         write_png(path, np.ascontiguousarray(np.rot90(read_image(path))))

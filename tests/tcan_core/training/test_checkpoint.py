@@ -122,6 +122,7 @@ def test_the_best_checkpoint_by_validation_is_kept_and_exported_without_data(
     assert (runs.parts / "reference_unet.safetensors").read_bytes() == last
 
 
+@pytest.mark.long
 def test_other_frozen_weights_are_refused(runs: TinyRuns) -> None:
     start(runs, "prior", steps=1, export_preset="mine")
     preset = load_preset(str(runs.parts / "preset.yaml"))

@@ -187,6 +187,7 @@ def test_unknown_stage_and_missing_parts_are_rejected(runs: TinyRuns) -> None:
         runs.stage("stage1")
 
 
+@pytest.mark.long
 def test_stage2_without_stage1_needs_an_explicit_setting(runs: TinyRuns, tmp_path: Path) -> None:
     preset = yaml.safe_load(TINY.read_text())
     preset["parts"]["lora"]["absent"] = "leave_out"

@@ -99,6 +99,7 @@ def test_samples_of_two_sources_keep_their_order_and_names(runs: TinyRuns) -> No
     assert kinds == {False, True}
 
 
+@pytest.mark.long
 def test_penalty_keeps_the_weights_near_their_start(runs: TinyRuns) -> None:
     distances = [
         runs.train("stage1", output=str(runs.root / str(penalty)), initial_penalty=penalty,
@@ -109,6 +110,7 @@ def test_penalty_keeps_the_weights_near_their_start(runs: TinyRuns) -> None:
     assert distances[1] < distances[0] / 2
 
 
+@pytest.mark.long
 def test_shares_of_other_clips_and_pictures_train(runs: TinyRuns) -> None:
     others = Regularization(data=PuppetData(6, 3, size=32, cache=str(runs.cache)), share=0.5)
     folder = pictures(runs.root / "pictures", 32)

@@ -160,6 +160,7 @@ def test_stage_2_starts_from_the_output_of_stage_1(runs: TinyRuns, tiny: Preset)
     torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_motion_can_start_from_other_modules(runs: TinyRuns, weights: Path) -> None:
     """Start from both parts, or only from a UNet's as AnimateDiff publishes them."""
     for part in ("motion_modules", "controlnet_motion_modules"):
@@ -227,6 +228,7 @@ def test_the_reference_unet_starts_from_the_denoising_unet_or_a_folder(
         assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
 
 
+@pytest.mark.long
 def test_merged_loras_are_used_in_training_and_inference(runs: TinyRuns, tmp_path: Path) -> None:
     """Merged LoRAs are applied once: stage 1 exports weights without them."""
     module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -273,6 +275,7 @@ def test_stage1_can_start_from_a_lora(runs: TinyRuns, weights: Path) -> None:
     assert all(torch.equal(begun[name], weights_file[name]) for name in weights_file)
 
 
+@pytest.mark.long
 def test_exported_parts_load_as_a_model(runs: TinyRuns, tiny: Preset) -> None:
     for part in ("reference_unet", "lora", "motion_modules", "controlnet_motion_modules"):
         (runs.parts / f"{part}.safetensors").unlink()

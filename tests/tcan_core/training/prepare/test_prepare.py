@@ -221,7 +221,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
     assert drawn == set(latents) and len(drawn) == 3 * 4  # of each clip its views as well
 
 
-@pytest.mark.parametrize("name", ["stage1", "stage2"])
+@pytest.mark.parametrize("name", [pytest.param("stage1", marks=pytest.mark.long), "stage2"])
 def test_both_stages_train_on_shards(
     runs: TinyRuns, prepared: tuple[Path, PrepareReport], name: str
 ) -> None:
@@ -279,7 +279,9 @@ def test_a_crop_square_contains_the_body_and_stays_inside_the_picture() -> None:
     assert moved.canvas == (26, 26)
 
 
-@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+@pytest.mark.parametrize(
+    ("name", "frames"), [("stage1", 1), pytest.param("stage2", 6, marks=pytest.mark.long)]
+)
 def test_training_without_validation_clips_skips_validation(
     prepared: tuple[Path, PrepareReport],
     runs: TinyRuns,
