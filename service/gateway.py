@@ -35,6 +35,7 @@ from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
 from service.submission.body_memory import BodyMemory
 from service.submission.disk_budget import DiskBudget, open_disk_budget
+from service.submission.join_slots import JoinSlots
 from service.submission.spool import Spool
 from service.telemetry.context import JOB_ID
 from service.views.job_views import view_snapshot
@@ -63,6 +64,7 @@ class Gateway:
     revoker: StreamRevoker[Credentials]
     guard: Guard
     policy: Policy | None
+    join_slots: JoinSlots = field(default_factory=JoinSlots)
     store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     # Requests to the object store for lists of uploads.
     upload_lookups: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))

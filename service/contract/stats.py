@@ -41,6 +41,7 @@ class ServiceStats(NamedTuple):
         stored_jobs: jobs in the store, ended ones included.
         expired_jobs: those of them that are still to be erased.
         webhook_callers: callers with pending messages, by their level.
+        stored_uploads: uploads that were made and whose objects are not deleted yet.
     """
 
     queues: dict[Queue, QueueDepth]
@@ -51,3 +52,4 @@ class ServiceStats(NamedTuple):
     stored_jobs: int
     expired_jobs: int
     webhook_callers: list[int]
+    stored_uploads: int

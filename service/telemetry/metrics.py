@@ -67,6 +67,16 @@ class GatewayMetrics:
             "Event streams and waiting requests over the limit of their caller.",
             registry=self._registry,
         )
+        self.spool_reserved = Gauge(
+            "tcan_spool_reserved_bytes",
+            "Disk space reserved for bodies of requests and joined uploads of this gateway.",
+            registry=self._registry,
+        )
+        self.body_memory = Gauge(
+            "tcan_body_memory_bytes",
+            "Memory of this gateway that holds bodies of requests.",
+            registry=self._registry,
+        )
         self._series: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -109,6 +119,8 @@ class _Families(Collector):
         yield _webhook_callers(self.stats)
         stored_help = "Jobs in the store, ended ones included."
         yield GaugeMetricFamily("tcan_jobs_stored", stored_help, self.stats.stored_jobs)
+        uploads_help = "Uploads whose form or file is valid, and those still to be deleted."
+        yield GaugeMetricFamily("tcan_uploads_stored", uploads_help, self.stats.stored_uploads)
         expired_help = "Jobs whose retention time has passed, still to be erased."
         yield GaugeMetricFamily("tcan_jobs_expired", expired_help, self.stats.expired_jobs)
         readers_help = "Open event streams of this gateway."

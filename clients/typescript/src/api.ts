@@ -94,7 +94,7 @@ export interface paths {
          * @description Return a signed upload form, limited to `max_bytes`.
          *
          *     With a daily quota of bytes, `max_bytes` count from now on, and the file's actual size once a
-         *     job uses the upload.
+         *     job uses the upload. A caller gets 100,000 forms a day (UTC), those of parts included.
          */
         post: operations["create_upload"];
         delete?: never;
@@ -115,6 +115,8 @@ export interface paths {
         /**
          * Make the file of an upload's parts
          * @description Make the file of an upload whose parts were all sent; it may be asked for again.
+         *
+         *     A gateway joins two uploads of a caller at a time; further requests are 503 `unavailable`.
          */
         post: operations["join_upload"];
         delete?: never;

@@ -44,6 +44,8 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
     metrics = request.app.state.metrics
     assert isinstance(metrics, GatewayMetrics)
     snapshot = await gateway.jobs.run(counts.service_stats())
+    metrics.spool_reserved.set(gateway.disk_budget.used_bytes)
+    metrics.body_memory.set(gateway.body_memory.used_bytes)
     readers = sum(gateway.events.watched.values())
     text = metrics.text(snapshot, readers, disk_space(gateway.settings.spool_folder))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -34,8 +34,9 @@ from service.submission.receive import read_json
 
 router = APIRouter(tags=["uploads"])
 
-# A form is valid for an hour; an uploaded file is kept for a day.
-FORM_TTL_S = 3600
+# A form is valid for an hour; an uploaded file is kept for a day. Parts are sent one after the
+# other, over a slow connection for hours, but must arrive before the upload is deleted.
+FORM_TTL_S, PARTS_TTL_S = 3600, 23 * 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
 MAX_PARTS = 1000
@@ -64,7 +65,7 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     """Return a signed upload form, limited to `max_bytes`.
 
     With a daily quota of bytes, `max_bytes` count from now on, and the file's actual size once a
-    job uses the upload.
+    job uses the upload. A caller gets 100,000 forms a day (UTC), those of parts included.
     """
     # Read here, because FastAPI would read it before the caller is authenticated.
     body = await read_json(UploadRequest, request.headers, request.stream())
@@ -83,8 +84,7 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
         id=new_job_id(), caller=caller.id, max_bytes=max_bytes, part_bytes=body.part_bytes
     )
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
-    # Parts are sent one after the other, over a slow connection for hours.
-    ttl_s = FORM_TTL_S if body.part_bytes is None else KEEP_MS // 1000
+    ttl_s = FORM_TTL_S if body.part_bytes is None else PARTS_TTL_S
     whole, *parts = await to_thread.run_sync(
         _forms, gateway, [(upload.key, max_bytes), *upload.parts()], ttl_s
     )
@@ -124,11 +124,15 @@ def _forms(gateway: Gateway, wanted: list[tuple[str, int]], ttl_s: int) -> list[
     responses=problem_responses(ErrorCode.UPLOAD_NOT_FOUND, ErrorCode.UNAVAILABLE),
 )
 async def join_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
-    """Make the file of an upload whose parts were all sent; it may be asked for again."""
+    """Make the file of an upload whose parts were all sent; it may be asked for again.
+
+    A gateway joins two uploads of a caller at a time; further requests are 503 `unavailable`.
+    """
     upload = await _read(gateway, caller, upload_id)
-    with gateway.open_spool(caller.id) as spool:
-        spool.reserve("file and part", upload.max_bytes + (upload.part_bytes or 0))
-        await to_thread.run_sync(_join, gateway, upload, spool.folder)
+    async with gateway.join_slots.hold(caller.id):
+        with gateway.open_spool(caller.id) as spool:
+            spool.reserve("file and part", upload.max_bytes + (upload.part_bytes or 0))
+            await to_thread.run_sync(_join, gateway, upload, spool.folder)
 
 
 def _join(gateway: Gateway, upload: Upload, folder: Path) -> None:
@@ -144,6 +148,8 @@ def _join(gateway: Gateway, upload: Upload, folder: Path) -> None:
             try:
                 gateway.objects.fetch(key, piece)
             except ObjectMissingError as error:
+                if gateway.objects.exists(upload.key):
+                    return  # another request has joined it meanwhile
                 detail = f"part {number} of {len(keys)} was not sent; send it, then join again"
                 raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, detail) from error
             with piece.open("rb") as part:

@@ -226,6 +226,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return ("head", count), self._head_timeout_s
         if cycle.more_body and not self.flow.read_paused:
             return ("body", count, self._body_bytes // self._body_period_bytes), BODY_PERIOD_S
+        if self._has_head_begun and not self.flow.read_paused:
+            return ("head", count), self._head_timeout_s
         return ("answer", count), None
 
     def _end_phase(self, phase: object) -> None:

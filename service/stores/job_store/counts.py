@@ -29,9 +29,9 @@ def service_stats() -> Command[ServiceStats]:
 
 
 def _stats(
-    reply: tuple[list[Depth], list[str], int, int, list[str], int, int, list[int]],
+    reply: tuple[list[Depth], list[str], int, int, list[str], int, int, list[int], int],
 ) -> ServiceStats:
-    depths, pairs, pending, overdue_ms, texts, stored, expired, webhook_callers = reply
+    depths, pairs, pending, overdue_ms, texts, stored, expired, levels, stored_uploads = reply
     workers = [WorkerInfo.model_validate_json(text) for text in texts]
     return ServiceStats(
         {
@@ -49,7 +49,8 @@ def _stats(
         workers,
         stored,
         expired,
-        webhook_callers,
+        levels,
+        stored_uploads,
     )
 
 

@@ -19,6 +19,8 @@ DETAILS = {
     "the limit is {limit} a day (UTC)",
     "driving_s_per_day": "{used} s of driving motion used today and {more} s requested; "
     "the limit is {limit} s a day (UTC)",
+    "upload_forms_per_day": "{used} upload forms made today, of files and their parts, and {more} "
+    "requested; the limit is {limit} a day (UTC)",
 }
 
 

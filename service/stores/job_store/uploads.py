@@ -16,6 +16,9 @@ from service.contract.callers import CallerLimits
 from service.stores.job_store.commands import Command, Cursor
 
 NO_LIMITS = CallerLimits()
+# Upload forms of a caller per UTC day, each of which may leave an object for a day. A file in parts
+# has one for each part, and one for the whole.
+FORMS_PER_DAY = 100_000
 
 
 class Upload(BaseModel):
@@ -53,18 +56,23 @@ class Upload(BaseModel):
 
 
 def register_upload(upload: Upload, ttl_ms: int, limits: CallerLimits = NO_LIMITS) -> Command[str]:
-    """Register an upload; raises RejectedError if its bytes exceed the caller's limit of today.
+    """Register an upload; raises RejectedError if the caller's limits of today do not allow it.
 
-    The form's maximum counts at once, until a job uses the upload.
+    The form's maximum counts at once, until a job uses the upload; its forms count towards
+    `FORMS_PER_DAY`, even if it is deleted.
     """
+    forms_limit = {"upload_forms_per_day": FORMS_PER_DAY}
     named = limits.model_dump(exclude_none=True)
+    counts_bytes = limits.input_bytes_per_day is not None
     arguments = {
         "id": upload.id,
         "caller": upload.caller,
         "upload": upload.model_dump_json(),
         "ttl_ms": ttl_ms,
         "max_bytes": upload.max_bytes,
-        "limits": None if limits.input_bytes_per_day is None else named,
+        "forms": 1 + len(upload.parts()),
+        "counts_bytes": counts_bytes,
+        "limits": forms_limit | (named if counts_bytes else {}),
     }
     return Command("register_upload", arguments, str)
 
@@ -106,6 +114,11 @@ def list_uploads(
 def expired_uploads(limit: int = 100) -> Command[list[str]]:
     """List expired uploads."""
     return Command("expired_uploads", {"limit": limit}, list)
+
+
+def missing_uploads(upload_ids: Sequence[str]) -> Command[list[str]]:
+    """Return those of the ids that belong to no upload, not even to one that has expired."""
+    return Command("missing_uploads", {"ids": list(upload_ids)}, list)
 
 
 def forget_upload(upload_id: str, *, keep_end: bool = False) -> Command[str]:

@@ -20,7 +20,8 @@ from service.auth.sessions import (
 )
 from service.contract.callers import Scope
 from service.settings import Settings
-from service.stores.job_store import commands, keys
+from service.stores.job_store import commands, keys, sessions
+from service.stores.job_store.sessions import SESSIONS_PER_KEY
 from service.stores.job_store.store import JobStore
 from tests.servers import GUARD_S, wait_until
 from tests.service.api_keys import new_key, secret_in
@@ -175,6 +176,20 @@ def test_session_expires_and_its_id_is_not_stored(page: TestClient, jobs: JobSto
     assert not [key for key in jobs.redis.keys() if session_id in key]
     jobs.redis.delete(stored)
     assert page.get("/jobs").status_code == 401
+
+
+def test_key_has_a_limited_number_of_sessions(page: TestClient, jobs: JobStore) -> None:
+    jobs.run(sessions.put_session("other", "another", LIFETIME_S * 1000))
+    key_id = jobs.run(sessions.read_session(digest(page.cookies[COOKIE]))) or ""
+    for number in range(SESSIONS_PER_KEY - 1):
+        jobs.run(sessions.put_session(str(number), key_id, LIFETIME_S * 1000))
+    assert page.get("/jobs").status_code == 200
+    jobs.run(sessions.put_session("last", key_id, LIFETIME_S * 1000))
+    assert page.get("/jobs").status_code == 401
+    assert len(jobs.redis.keys("tcan:session:*")) == SESSIONS_PER_KEY + 1
+    jobs.run(sessions.end_session("0"))
+    jobs.run(sessions.put_session("one more", key_id, LIFETIME_S * 1000))
+    assert jobs.run(sessions.read_session("1")) == key_id
 
 
 def test_session_id_is_no_key(page: TestClient) -> None:

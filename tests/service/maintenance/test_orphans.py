@@ -10,8 +10,9 @@ import pytest
 from service.contract.job import new_job_id
 from service.maintenance.orphans import MARKS, MIN_AGE_S, OrphanSweeper
 from service.settings import Settings
-from service.stores.job_store import retention
+from service.stores.job_store import retention, uploads
 from service.stores.job_store.store import JobStore
+from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import Copy, ObjectStore
 from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.open import open_objects
@@ -57,6 +58,20 @@ def test_inputs_without_a_job_are_erased_after_an_hour(
     assert not objects.exists(orphan)
     assert objects.exists(f"jobs/{live}/inputs/image.png")
     assert objects.exists("jobs/mine/notes.txt")
+
+
+def test_file_that_came_after_its_upload_had_ended_is_erased_after_an_hour(
+    jobs: JobStore, objects: ObjectStore
+) -> None:
+    live, late = (Upload(id=new_job_id(), caller="me", max_bytes=9) for _ in range(2))
+    jobs.run(uploads.register_upload(live, 60_000))
+    keys = (live.key, late.key, f"{late.folder_of_parts}/1")
+    for key in keys:
+        objects.put(key, b"sent by the form")
+    OrphanSweeper(jobs, objects, MIN_AGE_S).sweep()
+    assert [objects.exists(key) for key in keys] == [True, True, True]
+    OrphanSweeper(jobs, objects, ANY_AGE_S).sweep()
+    assert [objects.exists(key) for key in keys] == [True, False, False]
 
 
 @pytest.mark.long

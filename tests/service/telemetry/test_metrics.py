@@ -152,6 +152,20 @@ def test_metrics_count_stored_and_expired_jobs(client: TestClient, jobs: JobStor
     assert (metrics("tcan_jobs_stored"), metrics("tcan_jobs_expired")) == (2, 1)
 
 
+def test_metrics_show_what_uploads_and_bodies_hold(client: TestClient) -> None:
+    gateway = client.app.state.gateway  # type: ignore[attr-defined]
+    for _ in range(2):
+        client.post("/uploads")
+    with gateway.open_spool("me") as spool:
+        spool.reserve("body", 5000)
+        spool.hold(700)
+        metrics = Metrics(client)
+    held = (metrics("tcan_spool_reserved_bytes"), metrics("tcan_body_memory_bytes"))
+    assert (*held, metrics("tcan_uploads_stored")) == (5000, 700, 2)
+    metrics = Metrics(client)
+    assert (metrics("tcan_spool_reserved_bytes"), metrics("tcan_body_memory_bytes")) == (0, 0)
+
+
 def test_requests_are_counted_by_route_and_get_an_id(client: TestClient) -> None:
     client.get("/jobs/one")
     answer = client.get("/jobs/two", headers={"X-Request-Id": "mine-1"})

@@ -1,8 +1,8 @@
--- requires: records, schedules, lanes, queues, leases, counters, deliveries, workers
+-- requires: records, schedules, lanes, queues, leases, counters, deliveries, workers, uploads
 -- Returns, for each of `queues`: waiting jobs, the workers of leased jobs, for each priority class waiting jobs and the age of the
 -- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
 -- how many ms the first has been due, descriptions of live workers, the number of stored jobs, that of expired ones, and
--- for each of `levels` levels the callers with pending messages.
+-- for each of `levels` levels the callers with pending messages; the number of uploads.
 local holders = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue, worker = unpack(redis.call('HMGET', job_key(id), 'queue', 'worker'))
@@ -43,4 +43,4 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', alive_workers_key, '(' .. now, '
 end
 local stored, expired = redis.call('ZCARD', jobs_key(everyone)), redis.call('ZCOUNT', expiries_key, '-inf', now)
 return {queues, redis.call('HGETALL', counters_key), pending, now - first_due, workers, stored, expired,
-  by_level}
+  by_level, redis.call('ZCARD', upload_ends_key)}

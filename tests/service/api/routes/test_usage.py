@@ -7,8 +7,11 @@ from typing import Any
 import httpx
 from starlette.testclient import TestClient
 
+from service.api.routes.uploads import MAX_PARTS
 from service.contract.callers import Scope
+from service.stores.job_store import uploads
 from service.stores.job_store.store import JobStore
+from service.stores.job_store.uploads import FORMS_PER_DAY, Upload
 from tests import samples
 from tests.service.api.test_api import expect_problem
 from tests.service.api_keys import bearer, new_key
@@ -138,3 +141,19 @@ def test_upload_of_too_many_parts_is_refused_and_one_without_parts_is_not_joined
     plain = client.post("/uploads").json()["id"]
     answer = client.post(f"/uploads/{plain}/join")
     expect_problem(answer, 404, "upload_not_found", "was not made with part_bytes")
+
+
+def test_upload_forms_of_a_day_are_limited_and_deleting_frees_none(
+    client: TestClient, jobs: JobStore
+) -> None:
+    ann, ben = (bearer(new_key(jobs, name)) for name in ("ann", "ben"))
+    for number in range(FORMS_PER_DAY // (MAX_PARTS + 1)):
+        upload = Upload(id=str(number), caller="ann", max_bytes=MAX_PARTS, part_bytes=1)
+        jobs.run(uploads.register_upload(upload, 60_000))
+        jobs.run(uploads.forget_upload(upload.id, keep_end=True))
+    body = {"max_bytes": MAX_PARTS, "part_bytes": 1}
+    answer = client.post("/uploads", json=body, headers=ann)
+    expect_problem(answer, 429, "quota_exceeded", f"the limit is {FORMS_PER_DAY} a day")
+    assert int(answer.headers["retry-after"]) > 0
+    assert client.post("/uploads", headers=ann).status_code == 201
+    assert client.post("/uploads", json=body, headers=ben).status_code == 201

@@ -9,9 +9,14 @@ import pytest
 from service.api.server.connections import allowed_by_descriptors
 from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S
 from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
+from service.contract.job import ANONYMOUS
+from service.contract.params import JobParams
 from service.http_limits import HttpLimits
 from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import JobStore
 from tests.service.api.server.raw_clients import GET, HEAD_TIMEOUT_S, POST, Gateway, play
+from tests.service.stores.job_store.records import INPUTS
 
 LONG_HEADS = {
     "one header": [GET + b"X: ", *[b"a" * 1000] * 70],
@@ -161,6 +166,28 @@ def test_time_for_a_head_does_not_begin_again_with_each_byte(folder_settings: Se
         gateway.pass_time(HEAD_TIMEOUT_S + 1)
         assert await client.closed() == b""
         assert gateway.refusals("head_time") == 1
+
+    play(folder_settings, story)
+
+
+def test_half_a_head_during_a_stream_is_closed_after_its_time(
+    folder_settings: Settings, jobs: JobStore
+) -> None:
+    jobs.run(commands.create("a", JobParams(), INPUTS, caller=ANONYMOUS))
+    events = GET.replace(b"/healthz", b"/jobs/a/events") + b"\r\n"
+
+    async def story(gateway: Gateway) -> None:
+        for half, expected in ((b"", 0), (GET, 1)):
+            client = await gateway.connect()
+            await client.send(events)
+            assert (await client.answer())[0] == 200
+            await client.send(half)
+            await gateway.settle()
+            await gateway.until_open(1)
+            gateway.pass_time(HEAD_TIMEOUT_S + 1)
+            assert gateway.refusals("head_time") == expected
+            client.close()
+            await gateway.until_open(0)
 
     play(folder_settings, story)
 

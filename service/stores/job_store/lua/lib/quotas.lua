@@ -6,13 +6,14 @@ local function usage_key(caller) return prefix .. 'usage:' .. caller .. ':' .. t
 
 -- Raises QUOTA with the limit's name, the amount used, the amount asked for, the limit, and the seconds until more is
 -- free (0: when one of the caller's jobs begins).
-local function check_quota(caller, limits, jobs, bytes, ms)
-  local used = redis.call('HMGET', usage_key(caller), 'bytes', 'ms')
+local function check_quota(caller, limits, jobs, bytes, ms, forms)
+  local used = redis.call('HMGET', usage_key(caller), 'bytes', 'ms', 'forms')
   local tomorrow_s = math.ceil((day_ms - now % day_ms) / 1000)
   local rows = {
     {'queued_jobs', redis.call('ZCARD', jobs_key(caller, 'queued')), jobs, 1, 0},
     {'input_bytes_per_day', tonumber(used[1] or 0), bytes, 1, tomorrow_s},
     {'driving_s_per_day', tonumber(used[2] or 0), ms, 1000, tomorrow_s},
+    {'upload_forms_per_day', tonumber(used[3] or 0), forms or 0, 1, tomorrow_s},
   }
   for _, row in ipairs(rows) do
     local name, has, more, unit, retry_s = unpack(row)
@@ -28,6 +29,11 @@ end
 local function add_usage(caller, bytes, ms)
   redis.call('HINCRBY', usage_key(caller), 'bytes', integer_text(bytes))
   redis.call('HINCRBY', usage_key(caller), 'ms', integer_text(ms))
+  redis.call('PEXPIRE', usage_key(caller), 2 * day_ms)
+end
+
+local function add_forms(caller, forms)
+  redis.call('HINCRBY', usage_key(caller), 'forms', forms)
   redis.call('PEXPIRE', usage_key(caller), 2 * day_ms)
 end
 
