@@ -1,4 +1,4 @@
-"""Previews: every few steps a frame of the network's current guess, as a small WebP.
+"""Previews: a frame of the network's current guess after some steps, as a small WebP.
 
 The image is made in the thread that runs the model. Another thread, which does not use torch,
 encodes and stores it (decision 0018).
@@ -7,6 +7,7 @@ encodes and stores it (decision 0018).
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from io import BytesIO
 from typing import NamedTuple, Self
@@ -21,7 +22,8 @@ from worker.runtime.background import LatestOnlyThread
 
 logger = logging.getLogger(__name__)
 
-# Previews per attempt, spread over the steps; the last step's would be the result itself.
+# Previews per attempt: of the first step, then spread over the others; the last step's would be the
+# result itself.
 MAX_PREVIEWS = 6
 QUALITY = 80
 
@@ -34,7 +36,7 @@ class _Preview(NamedTuple):
 
 
 class PreviewWriter:
-    """Passes progress on, and publishes a preview after some steps.
+    """Passes progress on, and publishes a preview of the first step, and then every few steps.
 
     A preview that fails is logged and skipped, a waiting one is replaced by a newer one, and the
     end of the `with` block waits for none: no job fails or waits for a preview.
@@ -47,7 +49,7 @@ class PreviewWriter:
     def __init__(self, report: ProgressCallback, publish: Publish) -> None:
         self._report = report
         self._publish = publish
-        self._next = 0
+        self._next = 1
         self._thread = LatestOnlyThread("previews", self._write)
 
     def __enter__(self) -> Self:
@@ -60,13 +62,10 @@ class PreviewWriter:
     def __call__(self, now: AnimateProgress) -> None:
         """Pass progress on and publish a preview if it is due."""
         self._report(now)
-        if now.stage != "denoise" or now.step >= now.steps:
-            return
-        every = max(1, now.steps // MAX_PREVIEWS)
-        self._next = max(self._next, every)
-        if now.step >= self._next:
+        is_after_step = now.stage == "denoise" and now.window == now.windows
+        if is_after_step and self._next <= now.step < now.steps:
             self._queue(now)
-            self._next = now.step + every
+            self._next = now.step + math.ceil(now.steps / MAX_PREVIEWS)
 
     def _queue(self, now: AnimateProgress) -> None:
         try:

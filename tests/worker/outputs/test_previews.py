@@ -30,7 +30,7 @@ from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from tests.worker.slow_line import slow_line
 from worker.job_runner import JobRunner
-from worker.outputs.previews import MAX_PREVIEWS, PreviewWriter
+from worker.outputs.previews import PreviewWriter
 from worker.runtime.lease import StopReason
 
 
@@ -66,14 +66,23 @@ def published(steps: int, picture: Picture = grey) -> dict[int, bytes]:
     return previews
 
 
-def test_a_few_previews_are_spread_over_the_steps() -> None:
+def test_previews_are_of_the_first_step_and_spread_over_the_others() -> None:
     previews = published(20)
-    assert list(previews) == [3, 6, 9, 12, 15, 18]
+    assert list(previews) == [1, 5, 9, 13, 17]
     assert list(published(3)) == [1, 2]
     assert list(published(1)) == []
-    assert len(published(200)) == MAX_PREVIEWS
-    with Image.open(BytesIO(previews[3])) as image:
+    assert list(published(200)) == [1, 35, 69, 103, 137, 171]
+    with Image.open(BytesIO(previews[1])) as image:
         assert (image.format, image.size) == ("WEBP", (64, 48))
+
+
+def test_first_preview_follows_the_last_window_of_the_first_step() -> None:
+    made: list[int] = []
+    with PreviewWriter(lambda step: None, lambda step, packed: None) as writer:
+        for window in (1, 2, 3):
+            picture = shown(grey, made)
+            writer(AnimateProgress("denoise", 1, 20, window, 3, window / 60, picture=picture))
+            assert len(made) == window // 3
 
 
 def test_steps_without_a_picture_publish_no_preview() -> None:
@@ -86,15 +95,15 @@ def test_failed_preview_is_skipped(error: Exception) -> None:
 
     def refuse_the_first(step: int, packed: bytes) -> None:
         tried.append(step)
-        if step == 3:
+        if step == 1:
             raise error
 
     reported: list[AnimateProgress] = []
     with PreviewWriter(reported.append, refuse_the_first) as writer:
-        for number in (3, 6):
+        for number in (1, 5):
             writer(AnimateProgress("denoise", number, 20, fraction=0.1, picture=grey))
             wait_until(lambda: tried[-1:] == [number], "it is tried")  # noqa: B023
-    assert [step.step for step in reported] == [3, 6]
+    assert [step.step for step in reported] == [1, 5]
 
 
 def test_preview_whose_image_fails_is_skipped() -> None:
@@ -115,12 +124,12 @@ def test_newest_waiting_preview_is_published() -> None:
     with PreviewWriter(lambda step: None, publish_slowly) as writer:
         for number in range(1, 20):
             writer(AnimateProgress("denoise", number, 20, fraction=number / 20, picture=grey))
-            if number == 3:
+            if number == 1:
                 assert lease.wait(GUARD_S)
-        assert steps == [3]
+        assert steps == [1]
         go_on.set()
         wait_until(lambda: len(steps) == 2, "the newest is published")
-    assert steps == [3, 18]
+    assert steps == [1, 17]
 
 
 def test_a_caller_sees_a_preview_while_the_job_runs(
@@ -135,16 +144,16 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
 
     painter = PaintAnimator(picture=shown(grey, made), on_step=tell_first)
     done = desk.finish(job_id, desk.with_animator(painter))
-    assert (len(done.previews), done.preview_count, Output.RESULT in done.outputs) == (5, 5, True)
+    assert (len(done.previews), done.preview_count, Output.RESULT in done.outputs) == (6, 6, True)
     info = [e for e in jobs.run(events.events(job_id, 0)) if e.kind is EventKind.PREVIEW]
-    assert [event.snapshot.record.preview_count for event in info] == [1, 2, 3, 4, 5]
+    assert [event.snapshot.record.preview_count for event in info] == [1, 2, 3, 4, 5, 6]
     with TestClient(create_app(settings)) as client:
         job = client.get(f"/jobs/{job_id}").json()
-        assert job["links"]["preview"] == f"/jobs/{job_id}/previews/5"
+        assert job["links"]["preview"] == f"/jobs/{job_id}/previews/6"
         preview = client.get(job["links"]["preview"])
         assert preview.headers["content-type"] == "image/webp"
         assert preview.content[8:12] == b"WEBP"
-        missing = client.get(f"/jobs/{job_id}/previews/6")
+        missing = client.get(f"/jobs/{job_id}/previews/7")
         assert missing.json()["code"] == "no_result"
 
 
@@ -163,8 +172,10 @@ def test_silent_store_delays_neither_steps_nor_a_cancel(
 
         def fall_silent_and_cancel(step: int) -> None:
             if step == 8:
-                # One preview is out, and nothing else is on its way.
-                wait_until(lambda: desk.record(job_id).previews, "a preview")
+                # The second preview is out, and nothing else is on its way.
+                wait_until(
+                    lambda: "preview-5" in "".join(desk.record(job_id).previews), "a preview"
+                )
                 line.open.clear()
             if step == 16:
                 jobs.run(commands.cancel(job_id))

@@ -22,7 +22,7 @@ from worker.animator import TcanAnimator
 from worker.outputs.previews import PreviewWriter
 
 FRAMES, WIDTH, HEIGHT = 8, 80, 64
-STEPS, PREVIEWED = 12, [2, 4, 6, 8, 10]
+STEPS, PREVIEWED = 12, [1, 3, 5, 7, 9, 11]
 
 
 def read_webp(packed: bytes) -> NDArray[np.float64]:
