@@ -78,10 +78,11 @@ def make_upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) ->
     """Rotate and mirror an image by its display matrix, in quarter turns.
 
     The matrix maps column x and row y of the stored image to column a x + c y and row
-    b x + d y of the displayed one, with a, b in its first row and c, d in its second.
+    b x + d y of the displayed one, with a, b in its first row and c, d in its second. The result is
+    contiguous; rows that PyAV decodes may have a gap between them.
     """
     if matrix is None:
-        return pixels
+        return np.ascontiguousarray(pixels)
     (a, b), (c, d) = matrix[:2, :2].tolist()
     if turns_sideways(matrix):
         pixels, flip_rows, flip_columns = pixels.swapaxes(0, 1), b < 0, c < 0

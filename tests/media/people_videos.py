@@ -102,6 +102,11 @@ def _write_plain(path: Path, pix_fmt: str = "yuv420p", **options: Any) -> None:
     write_video(path, _pictures(pix_fmt), pix_fmt=pix_fmt, **options)
 
 
+def _make_narrow(stream: VideoStream) -> None:
+    """Set a width whose rows FFmpeg pads in memory."""
+    stream.width = 54
+
+
 def _add_cover(output: Any) -> Callable[[], None]:
     """Add a still image as a video stream that is not marked as cover art."""
     stream = output.add_stream("mjpeg", rate=1)
@@ -303,6 +308,7 @@ def video_cases() -> dict[str, VideoCase]:
             partial(_write_plain, kind="matroska", first=_add_cover), truth=bar, tolerance=4
         ),
         "sound first": VideoCase(partial(_write_plain, first=_add_silence), truth=bar, tolerance=4),
+        "54 pixels wide": VideoCase(partial(_write_plain, prepare=_make_narrow)),
         "10 bits, 4:2:2": VideoCase(
             partial(_write_plain, pix_fmt="yuv422p10le", codec="ffv1", kind="matroska"),
             truth=bar,
