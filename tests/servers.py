@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from functools import cache
 from itertools import cycle
 from pathlib import Path
 from random import SystemRandom
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -38,7 +40,7 @@ T = TypeVar("T")
 # is ten times slower than usual stays far below it.
 GUARD_S = 300.0
 # Below the ephemeral ports, also with the 10000 that weed adds for gRPC.
-FIRST_PORT, PORTS_EACH = 10_000, 1_000
+FIRST_PORT, PORTS_EACH, RANGES = 10_000, 200, 50
 
 
 def wait_until(probe: Callable[[], T], what: str, timeout_s: float = GUARD_S) -> T:
@@ -59,17 +61,32 @@ def wait_until(probe: Callable[[], T], what: str, timeout_s: float = GUARD_S) ->
 def free_port() -> int:
     """Return a TCP port of the loopback interface on which nothing listens.
 
-    Each process of a test run has its own range, so that two never choose the same port.
+    Each process has a range of its own, so that two never choose the same port, those of another
+    test run on this machine included.
     """
     return next(port for port in _ports() if _is_free(port))
 
 
 @cache
 def _ports() -> Iterator[int]:
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = FIRST_PORT + PORTS_EACH * (process % 10)
-    # In random order: other test runs on this machine choose ports as well.
+    first = FIRST_PORT + PORTS_EACH * _own_range()
+    # In random order: servers of an interrupted run may still listen.
     return cycle(SystemRandom().sample(range(first, first + PORTS_EACH), PORTS_EACH))
+
+
+def _own_range() -> int:
+    """Return the number of a range of ports, which this process holds until it ends."""
+    folder = Path(gettempdir()) / f"tcan-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    for number in range(RANGES):
+        lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return number
+    raise AssertionError(f"{RANGES} other processes that test hold all ranges of ports")
 
 
 def _is_free(port: int) -> bool:
