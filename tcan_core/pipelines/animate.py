@@ -25,6 +25,7 @@ from tcan_core.models.networks.attention import check_kernel
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.loading import load_tcan
+from tcan_core.models.weights.preset_sections import SamplingDefaults
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.animate_settings import AnimateSettings as AnimateSettings
 from tcan_core.pipelines.drawing import PoseDrawer
@@ -34,11 +35,15 @@ from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.progress import AnimateProgress, ProgressCallback
 from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
-from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
+from tcan_core.sampling.schedulers import NoiseSchedule, Scheduler, build_scheduler
 from tcan_core.sampling.state import DenoiseState
 
 Frames = NDArray[np.uint8]
 IsCanceled = Callable[[], bool]
+# Called at the beginning of each step with the predictor of the video's windows, its input for the
+# whole video, (1, channels, frames, h, w) on the host, and the timestep, (). It may predict windows
+# of its own; the result of the run stays the same if nothing is cached between steps.
+ObserveStep = Callable[[WindowPredictor, Tensor, Tensor], None]
 
 
 class AnimatePipeline:
@@ -140,6 +145,7 @@ class AnimatePipeline:
         is_canceled: IsCanceled | None = None,
         resume: DenoiseState | None = None,
         pose_maps: PoseMaps | None = None,
+        observe: ObserveStep | None = None,
     ) -> Iterator[Frames]:
         """Yield the animation frame by frame as it is decoded; arguments as for a call.
 
@@ -150,6 +156,7 @@ class AnimatePipeline:
             pose_maps: stored result of `PoseDrawer.pose_maps` for these inputs; drawn again if it
                 was made for a model of another size. A preset that takes maps needs them, of any
                 size, and ignores the poses.
+            observe: called at the beginning of each step.
 
         Raises:
             CheckpointError: `resume` belongs to another kind of run.
@@ -171,7 +178,13 @@ class AnimatePipeline:
                 placed = self.drawer.place(image, poses, source_pose, **settings.placing)
                 pose_maps = self.drawer.draw(placed, fit)
             latents = self.denoise(
-                ref_image_latents, pose_maps, settings, report_denoising, is_canceled, resume
+                ref_image_latents,
+                pose_maps,
+                settings,
+                report_denoising,
+                is_canceled,
+                resume,
+                observe,
             )
         if self.group.rank == 0:
             yield from self.decode(latents, fit, settings, report, is_canceled)
@@ -205,12 +218,14 @@ class AnimatePipeline:
         report: ProgressCallback,
         is_canceled: IsCanceled | None,
         resume: DenoiseState | None = None,
+        observe: ObserveStep | None = None,
     ) -> Tensor:
         """Return the video's latents (1, channels, frames, h, w) on the host.
 
         Args:
             ref_image_latents: (1, channels, h, w).
             pose_maps: the drawn poses, in the model's size.
+            observe: called at the beginning of each step.
         """
         if settings.cache_interval > 1 and not self.tcan.has_motion:
             raise ParameterError(
@@ -231,20 +246,15 @@ class AnimatePipeline:
             DeepFeatureCache(settings.cache_interval, windows),
             is_canceled if self.group.world_size == 1 else None,
         )
-        schedule = NoiseSchedule(
-            beta_schedule=preset.schedule.beta_schedule,
-            prediction_type=preset.prediction_type,
-            rescale_betas_zero_snr=preset.schedule.zero_terminal_snr,
-        )
+
+        def begin_step(latents: Tensor, timestep: Tensor) -> None:
+            predict.begin_step(latents, timestep)
+            if observe is not None:
+                observe(predict, latents, timestep)
+
         loop = DenoisingLoop(
             predict,
-            build_scheduler(
-                sampling.scheduler,
-                sampling.num_inference_steps,
-                schedule,
-                sampling.spacing,
-                sampling.original_inference_steps,
-            ),
+            self._scheduler(sampling),
             windows,
             preset.prediction_type,
             sampling.fusion,
@@ -252,13 +262,28 @@ class AnimatePipeline:
             settings.seed,
             state_interval=settings.cache_interval,
             group=self.group,
-            begin_step=predict.begin_step,
+            begin_step=begin_step,
         )
         shape = ref_image_latents.shape[1:]
         context = sampling.context_size, sampling.context_overlap
         with self._offloader.denoising(), self.tcan.one_video():
             noise = initial_noise(len(pose_maps), shape, settings.seed, sampling.noise, *context)
             return loop.run(noise, report, is_canceled, resume)[:, :, :num_frames]
+
+    def _scheduler(self, sampling: SamplingDefaults) -> Scheduler:
+        """Return a fresh scheduler for one run."""
+        schedule = NoiseSchedule(
+            beta_schedule=self.preset.schedule.beta_schedule,
+            prediction_type=self.preset.prediction_type,
+            rescale_betas_zero_snr=self.preset.schedule.zero_terminal_snr,
+        )
+        return build_scheduler(
+            sampling.scheduler,
+            sampling.num_inference_steps,
+            schedule,
+            sampling.spacing,
+            sampling.original_inference_steps,
+        )
 
     def decode(
         self,

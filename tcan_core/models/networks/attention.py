@@ -21,6 +21,8 @@ from tcan_core.errors import ConfigError
 KernelName = Literal["sdpa", "xformers"]
 # From queries, keys and values, (rows, heads, tokens, channels / heads) each, to the output.
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+# Sees the queries and keys of one attention, (rows, heads, tokens, channels / heads) each.
+Observe = Callable[[Tensor, Tensor], None]
 
 # Fused CUDA kernels map rows to a grid dimension of this size; temporal attention has a row for
 # each pixel of each window.
@@ -34,9 +36,11 @@ class Kernel:
 
     Attributes:
         compute: the kernel, for at most `MAX_ROWS` rows.
+        observe: called before each attention with its queries and keys; None most of the time.
     """
 
     compute: Attend = F.scaled_dot_product_attention
+    observe: Observe | None = None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Compute attention for any number of independent rows.
@@ -44,6 +48,8 @@ class Kernel:
         Args:
             query, key, value: (rows, heads, tokens, channels / heads) each.
         """
+        if self.observe is not None:
+            self.observe(query, key)
         if len(query) <= MAX_ROWS:
             return self.compute(query, key, value)
         parts = zip(*(torch.split(each, MAX_ROWS) for each in (query, key, value)), strict=True)
