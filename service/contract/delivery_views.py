@@ -40,7 +40,7 @@ class DeliveryView(BaseModel):
     status: DeliveryState
     created_at: datetime
     next_attempt_at: datetime | None = None
-    attempts: list[AttemptView] = Field(description="Oldest first.")
+    attempts: list[AttemptView] = Field(description="Oldest first; the last 100.")
 
 
 class DeliveryList(BaseModel):

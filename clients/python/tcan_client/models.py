@@ -239,7 +239,7 @@ class Delivery(Model):
     status: DeliveryState
     created_at: datetime
     next_attempt_at: datetime | None = None
-    attempts: list[Attempt] = Field(description="Oldest first.")
+    attempts: list[Attempt] = Field(description="Oldest first; the last 100.")
 
 
 class DeliveryList(Model):

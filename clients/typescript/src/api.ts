@@ -985,7 +985,7 @@ export interface components {
             next_attempt_at?: string | null;
             /**
              * Attempts
-             * @description Oldest first.
+             * @description Oldest first; the last 100.
              */
             attempts: components["schemas"]["AttemptView"][];
         };

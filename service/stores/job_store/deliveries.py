@@ -30,6 +30,10 @@ from service.stores.job_store.snapshots import JobSnapshot, parse_snapshot
 # without one, and one more for each slow attempt, up to the last.
 LEVELS = 4
 NEW = 1
+# A message has ten attempts, and ten more with each redelivery. The last ones are kept.
+MAX_ATTEMPTS = 100
+# Of a caller; a further one takes the place of any other.
+MAX_DISABLED_URLS = 1000
 
 
 class Secret(NamedTuple):
@@ -94,6 +98,8 @@ def settle(
         "n": delivery.n,
         "claim": delivery.claim,
         "attempt": attempt.model_dump_json(),
+        "max_attempts": MAX_ATTEMPTS,
+        "max_disabled": MAX_DISABLED_URLS,
         "state": state,
         "level": level,
         "retry_ms": retry_in_ms,
