@@ -19,9 +19,10 @@ from contextlib import ExitStack
 
 from growth_rows import ROWS as SCRIPTS
 from growth_service import ROWS as PARTS
+from growth_uploads import ROWS as UPLOADS
 from growth_world import Row, open_world
 
-ROWS = {**SCRIPTS, **PARTS}
+ROWS = {**SCRIPTS, **UPLOADS, **PARTS}
 # Costs of each round by size.
 Costs = Mapping[int, Sequence[float]]
 
