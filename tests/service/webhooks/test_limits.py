@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from service.contract.webhooks import Attempt, DeliveryState
 from service.stores.job_store import deliveries
 from service.stores.job_store.deliveries import MAX_ATTEMPTS, MAX_DISABLED_URLS
@@ -23,7 +25,9 @@ def test_last_attempts_of_a_message_are_kept(jobs: JobStore) -> None:
 
 
 def test_disabled_urls_of_a_caller_are_limited(jobs: JobStore) -> None:
-    others = {f"http://127.0.0.1:9/{number}": 1 for number in range(MAX_DISABLED_URLS - 1)}
+    others: dict[Any, Any] = {
+        f"http://127.0.0.1:9/{number}": 1 for number in range(MAX_DISABLED_URLS - 1)
+    }
     jobs.redis.hset(DISABLED, mapping=others)
     for url in ("http://127.0.0.1:9/a", "http://127.0.0.1:9/b"):
         [job_id] = canceled(jobs, url, "me", prefix=url[-1])
