@@ -66,6 +66,8 @@ class Gateway:
     policy: Policy | None
     join_slots: JoinSlots = field(default_factory=JoinSlots)
     store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    # Waiting for the object store must not take the threads that all routes share.
+    store_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(32))
     # Requests to the object store for lists of uploads.
     upload_lookups: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
     # Parsing a large body takes its size in memory several times.

@@ -192,9 +192,9 @@ async def _inspect_source(
     cached = gateway.inspection_cache.get(role, source.key)
     if cached is not None and gateway.policy is None:
         return cached
-    file = spool.folder / name
+    file, threads = spool.folder / name, gateway.store_threads
     try:
-        version = await to_thread.run_sync(gateway.objects.version, source.key)
+        version = await to_thread.run_sync(gateway.objects.version, source.key, limiter=threads)
         most = gateway.settings.limits.max_bytes()[name]
         if version.size_bytes > most:
             raise RejectedError(
@@ -202,7 +202,7 @@ async def _inspect_source(
                 f"{name}: the file has {version.size_bytes:,} bytes, the limit is {most:,}",
             )
         spool.reserve(name, version.size_bytes)
-        await to_thread.run_sync(gateway.objects.fetch, source.key, file)
+        await to_thread.run_sync(gateway.objects.fetch, source.key, file, limiter=threads)
     except ObjectMissingError as error:
         raise source.missing from error
     info = (await _inspect(gateway, caller, {name: file}, params))[name]

@@ -96,7 +96,9 @@ def _least_contract(received: SubmissionBody, inputs: JobInputs) -> int:
 async def _erase_inputs(gateway: Gateway, job_id: str) -> None:
     """Erase the inputs of a refused job; on failure they are orphans, which are swept later."""
     try:
-        await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+        await to_thread.run_sync(
+            gateway.objects.delete, f"jobs/{job_id}", limiter=gateway.store_threads
+        )
     except UnavailableError as error:
         logger.warning("job %s: refused, could not erase its inputs: %s", job_id, error)
 

@@ -190,7 +190,9 @@ async def erase_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> None
         raise RejectedError(
             ErrorCode.JOB_NOT_ENDED, f"the job is {record.state}; cancel it before you erase it"
         )
-    await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+    await to_thread.run_sync(
+        gateway.objects.delete, f"jobs/{job_id}", limiter=gateway.store_threads
+    )
     await gateway.jobs.run(commands.erase(job_id))
 
 

@@ -86,7 +86,11 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
     ttl_s = FORM_TTL_S if body.part_bytes is None else PARTS_TTL_S
     whole, *parts = await to_thread.run_sync(
-        _forms, gateway, [(upload.key, max_bytes), *upload.parts()], ttl_s
+        _forms,
+        gateway,
+        [(upload.key, max_bytes), *upload.parts()],
+        ttl_s,
+        limiter=gateway.store_threads,
     )
     return UploadView(
         id=upload.id,
@@ -132,7 +136,8 @@ async def join_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) ->
     async with gateway.join_slots.hold(caller.id):
         with gateway.open_spool(caller.id) as spool:
             spool.reserve("file and part", upload.max_bytes + (upload.part_bytes or 0))
-            await to_thread.run_sync(_join, gateway, upload, spool.folder)
+            folder, threads = spool.folder, gateway.store_threads
+            await to_thread.run_sync(_join, gateway, upload, folder, limiter=threads)
 
 
 def _join(gateway: Gateway, upload: Upload, folder: Path) -> None:
@@ -193,7 +198,9 @@ async def list_uploads(
 async def delete_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
     """Delete an upload and its file. Jobs that use it keep their copies."""
     upload = await _read(gateway, caller, upload_id)
-    await to_thread.run_sync(gateway.objects.delete, f"uploads/{upload.id}")
+    await to_thread.run_sync(
+        gateway.objects.delete, f"uploads/{upload.id}", limiter=gateway.store_threads
+    )
     await gateway.jobs.run(uploads.forget_upload(upload.id, keep_end=True))
 
 
@@ -289,7 +296,9 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
                 ErrorCode.INVALID_REQUEST,
                 f"file: is empty; 1 to {fields['max_bytes']} bytes are allowed",
             )
-        await to_thread.run_sync(gateway.objects.put, fields["key"], form["file"])
+        await to_thread.run_sync(
+            gateway.objects.put, fields["key"], form["file"], limiter=gateway.store_threads
+        )
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:
