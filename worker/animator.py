@@ -320,6 +320,8 @@ class TcanAnimator:
         media = self._media.with_check(cancel_check(is_canceled))
         try:
             ready = PreparedInput.load(prepared, image, self._limits, media)
+            if ready.poses:
+                outputs[Output.KEYPOINTS] = folder / "keypoints.json"
             settings = settings if low_memory else self._fitted(settings, ready)
             if self._peers is not None:
                 self._peers.set_next_video(prepared, ready.image, settings, resume)
@@ -332,6 +334,7 @@ class TcanAnimator:
                 is_canceled=is_canceled,
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
+                keypoints_path=outputs.get(Output.KEYPOINTS),
                 review_path=outputs[Output.REVIEW],
                 resume=None if resume is None else DenoiseState.load(resume),
                 frame_filter=self._marker(watermark),

@@ -467,6 +467,8 @@ export const texts = {
       poster: "One frame",
       pose: "Skeletons as a video",
       keypoints: "Skeletons as a pose file",
+      fit: "Skeletons over the picture",
+      image_keypoints: "The picture's pose file",
       manifest: "Manifest",
       review: "Review video",
     } as Record<string, string>,

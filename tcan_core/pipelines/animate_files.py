@@ -23,7 +23,7 @@ from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import is_pose_file
 from media.poses.document import PoseDocument, PoseFileOptions
 from media.poses.keypoints import Pose
-from media.poses.pose_file import read_poses
+from media.poses.pose_file import read_poses, write_pose_file
 from media.source import LocalMediaSource, MediaSource
 from media.trim import Trim
 from tcan_core.conditioning.cleaning.clean import CleanedPoses, clean_poses
@@ -257,6 +257,7 @@ def render(
     is_canceled: IsCanceled | None = None,
     poster_path: Path | None = None,
     pose_path: Path | None = None,
+    keypoints_path: Path | None = None,
     review_path: Path | None = None,
     resume: DenoiseState | None = None,
     frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
@@ -268,6 +269,8 @@ def render(
             and `.zip` select their formats, all else is mp4 with H.264.
         poster_path: PNG of the first frame.
         pose_path: mp4 of the drawn poses.
+        keypoints_path: pose file of the drawn poses, in the image's canvas; a video of maps has
+            none.
         review_path: mp4 of source, driver, skeleton and result side by side.
         resume: checkpoint of an earlier render with the same arguments; the result is the same
             file, byte for byte.
@@ -286,12 +289,13 @@ def render(
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
+    placed = _placed_poses(pipeline, prepared, settings)
     with ExitStack() as stack:
         audio_from = stack.enter_context(sound_file(prepared.sound))
         writer = stack.enter_context(open_writer(out_path, prepared.fps, size, audio_from))
         extra = None
         if pose_path is not None or review_path is not None:
-            maps = _shown_maps(pipeline, prepared, settings)
+            maps = _shown_maps(pipeline, prepared, placed)
             extra = stack.enter_context(open_extra_videos(prepared, maps, pose_path, review_path))
         for index, frame in enumerate(frames):
             filtered = frame if frame_filter is None else frame_filter(frame)
@@ -300,6 +304,9 @@ def render(
                 extra.write(filtered)
             if index == 0 and poster_path is not None:
                 write_png(poster_path, filtered)
+    if keypoints_path is not None and placed:
+        frames_of_one = [[pose] for pose in placed]
+        write_pose_file(keypoints_path, frames_of_one, float(prepared.fps), is_cleaned=True)
     return AnimateReport(
         frames=math.ceil(prepared.num_frames * stored.fps / prepared.fps),
         fps=float(stored.fps),
@@ -314,16 +321,21 @@ def render(
     )
 
 
-def _shown_maps(
+def _placed_poses(
     pipeline: AnimatePipeline, prepared: PreparedInput, settings: AnimateSettings
-) -> PoseMaps:
-    """Return the skeletons in the image's size, or the maps of a driving video of maps."""
-    maps = prepared.pose_maps
-    if maps is not None and not prepared.poses:
-        return maps
-    placed = pipeline.drawer.place(
+) -> list[Pose]:
+    """Return the driving poses in the image's canvas; none of a driving video of maps."""
+    if prepared.pose_maps is not None and not prepared.poses:
+        return []
+    return pipeline.drawer.place(
         prepared.image, prepared.poses, prepared.source_pose, **settings.placing
     )
+
+
+def _shown_maps(pipeline: AnimatePipeline, prepared: PreparedInput, placed: list[Pose]) -> PoseMaps:
+    """Return the skeletons in the image's size, or the maps of a driving video of maps."""
+    if prepared.pose_maps is not None and not placed:
+        return prepared.pose_maps
     return DrawnPoseMaps(placed, pipeline.preset.skeleton)
 
 

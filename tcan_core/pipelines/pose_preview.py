@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from media.image import write_png
 from media.limits import MediaLimits
 from media.poses.document import PoseFileOptions
 from media.poses.keypoints import Pose
@@ -69,7 +70,8 @@ class PosePreview:
 
     Attributes:
         files: by name: `keypoints` and `pose` (a video) of the driving file, `image_keypoints`,
-            `fit` (skeletons over the image), and `review` (all pictures in one video).
+            `fit` (skeletons over the image), `review` (all pictures in one video), and `poster`
+            (a PNG of the first frame: of `fit`, of the driving file, or of the image alone).
         analysis: plain JSON on the driving file, if there is one.
         quality: plain JSON: what cleaning found, and how well source and driving poses agree.
         review: layout of the review.
@@ -83,14 +85,23 @@ class PosePreview:
 
 
 class _Source(NamedTuple):
-    """The image, (height, width, 3) uint8 RGB, and its pose; None if it is unknown."""
+    """The image, (height, width, 3) uint8 RGB, and its pose."""
 
     image: Picture
-    pose: Pose | None
+    pose: Pose
 
     @property
     def canvas(self) -> tuple[int, int]:
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """The (height, width) in which the image is shown under skeletons."""
+        return fitted_size(self.canvas, (MAX_SIDE, MAX_SIDE))
+
+    def dimmed(self) -> Picture:
+        """Return the image as shown, darker, so that skeletons are seen on it."""
+        return (filled(self.image, self.shown_size) * DIMMED).astype(np.uint8)
 
 
 def preview_poses(
@@ -125,6 +136,8 @@ def preview_poses(
     if image is not None:
         source = _read_source(preview, folder, image, image_pose, settings, limits, media)
     if driving is None:
+        if source is not None:
+            _write_poster(preview, folder, _over(source.dimmed(), source.pose))
         return preview
     with DriverCopy(folder / "driver.mp4") as copy:
         found = find_poses(
@@ -172,7 +185,7 @@ def _place(
     warnings, agreement = check_fit(source.pose, found.poses, source.canvas, **how)  # type: ignore[arg-type]
     preview.warnings += warnings
     preview.quality = preview.quality | {"alignment": agreement}
-    if settings.retarget and source.pose is not None:
+    if settings.retarget:
         return retarget_poses(source.pose, found.poses, settings.root_motion)
     return move_to_canvas(found.poses, source.canvas)
 
@@ -186,16 +199,15 @@ def _write_videos(
     driver: Path | None,
     check: Callable[[], None],
 ) -> None:
-    """Write the review, and with an image also `fit`."""
+    """Write the review and the poster, and with an image also `fit`."""
     fit, size = None, found.poses[0].canvas
     names = ["driver", "driver_skeleton"]
     with ExitStack() as stack:
         if source is not None:
             names, size = [*names, "fit"], source.canvas
             preview.files["fit"] = folder / "fit.mp4"
-            fit_size = fitted_size(size, (MAX_SIDE, MAX_SIDE))
-            fit = stack.enter_context(exact_writer(preview.files["fit"], found.fps, fit_size))
-            under = _dimmed(source.image, fit_size)
+            shown_size, under = source.shown_size, source.dimmed()
+            fit = stack.enter_context(exact_writer(preview.files["fit"], found.fps, shown_size))
         preview.files["review"] = folder / "review.mp4"
         review = stack.enter_context(ReviewWriter(preview.files["review"], found.fps, names, size))
         for index, frame in enumerate(_driver_frames(found.poses, driver)):
@@ -205,6 +217,8 @@ def _write_videos(
                 pictures["fit"] = _over(under, placed[index])
                 fit.write(pictures["fit"])
             review.write(pictures)
+            if index == 0:
+                _write_poster(preview, folder, pictures[names[-1]])
     preview.review = review.layout
 
 
@@ -217,9 +231,9 @@ def _driver_frames(poses: Sequence[Pose], driver: Path | None) -> Iterator[Pictu
     yield from (np.zeros((height, width, 3), np.uint8) for _ in poses)
 
 
-def _dimmed(image: Picture, size: tuple[int, int]) -> Picture:
-    """Return an image of exactly this (height, width), darker, so that skeletons are seen on it."""
-    return (filled(image, size) * DIMMED).astype(np.uint8)
+def _write_poster(preview: PosePreview, folder: Path, picture: Picture) -> None:
+    preview.files["poster"] = folder / "poster.png"
+    write_png(preview.files["poster"], picture)
 
 
 def _over(picture: Picture, pose: Pose) -> Picture:

@@ -108,7 +108,9 @@ def test_filters_are_part_of_the_address(open_page: OpenPage, studio: Studio, pa
     page = open_page("/studio?view=history")
     page.get_by_role("searchbox").fill("filtered-")
     page.get_by_label("Kind").select_option("Pose previews")
-    expect(page.get_by_role("button", name="Open filtered-2")).to_be_visible()
+    card = page.get_by_role("button", name="Open filtered-2")
+    expect(card.locator("img")).to_have_js_property("complete", True)
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 0
     expect(page.get_by_role("listitem")).to_have_count(1)
     page.reload()
     expect(page.get_by_role("button", name="Open filtered-2")).to_be_visible()

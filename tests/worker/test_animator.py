@@ -181,7 +181,9 @@ def test_a_preset_that_takes_maps_renders_the_video_without_a_detector(
 
     assert attempt.prepare(params=JobParams(seed=1)) == []
 
-    assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
+    outputs = attempt.render().outputs
+    assert count_frames(outputs[Output.RESULT]) == FRAMES
+    assert Output.KEYPOINTS not in outputs
     with pytest.raises(AnimationError, match="person cannot be used with a preset that takes"):
         attempt.prepare(params=JobParams(seed=1, person=0))
     attempt.prepare(params=JobParams(seed=1, ptm_tau=0))
@@ -219,6 +221,7 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
     rendering = attempt.render()
     assert count_frames(rendering.outputs[Output.RESULT]) == FRAMES
     assert count_frames(rendering.outputs[Output.POSE]) == FRAMES
+    assert len(read_pose_file(rendering.outputs[Output.KEYPOINTS]).frames) == FRAMES
     with Image.open(rendering.outputs[Output.POSTER]) as poster:
         assert poster.size == (32, 32)
     report = json.loads(json.dumps(rendering.report))
@@ -252,6 +255,7 @@ def test_preview_shows_how_the_poses_fit_the_image(attempt: Attempt) -> None:
     assert rendering.review is not None
     assert analysis.frames == rendering.review.frames == rendering.report["frames"] == 3
     assert count_frames(rendering.outputs[Output.FIT]) == 3
+    assert rendering.outputs[Output.POSTER].name == "poster.png"
     assert analysis.outside == [] and analysis.warnings == rendering.warnings
     image_pose = rendering.outputs[Output.IMAGE_KEYPOINTS]
     assert attempt.prepare(image_pose=image_pose) == []

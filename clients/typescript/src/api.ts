@@ -44,7 +44,7 @@ export interface paths {
          *     input, `pose`, a video of the skeletons, `analysis`, and `review`, a video of the frames with
          *     their skeletons. The output of an image is `image_keypoints`, which `POST /animate` accepts as
          *     `image_pose`. With both there is `fit`, a video of the placed skeletons over the image, and
-         *     warnings say how they fit.
+         *     warnings say how they fit. `poster` is the first frame of what was made, a PNG.
          */
         post: operations["poses"];
         delete?: never;
@@ -364,7 +364,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get one frame of the animation as a PNG
+         * Get one frame of the result as a PNG
          * @description Redirect to a signed URL, which supports Range.
          */
         get: operations["get_poster"];
@@ -384,7 +384,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a video of the driving poses
+         * Get a video of the poses
          * @description Redirect to a signed URL, which supports Range.
          */
         get: operations["get_pose"];
@@ -424,7 +424,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the pose file of the driving video
+         * Get the poses as a pose file
          * @description Redirect to a signed URL, which supports Range.
          */
         get: operations["get_keypoints"];

@@ -106,7 +106,7 @@ export class Client {
    * Submit a pose preview of a driving file, of `options.image`, or of both.
    *
    * Outputs of a driving file are `keypoints`, `pose`, `analysis` and `review`, that of an image is
-   * `image_keypoints`; with both there is also `fit`.
+   * `image_keypoints`; with both there is also `fit`. Each has a `poster`.
    */
   poses(
     driving: Input | undefined,

@@ -64,10 +64,10 @@ async def get_preview(
 # Summary of each route, and names of its object by format.
 ROUTES = {
     Output.RESULT: ("Get the animation", *(f"result.{suffix}" for suffix in ResultFormat)),
-    Output.POSTER: ("Get one frame of the animation as a PNG", "poster.png"),
-    Output.POSE: ("Get a video of the driving poses", "pose.mp4"),
+    Output.POSTER: ("Get one frame of the result as a PNG", "poster.png"),
+    Output.POSE: ("Get a video of the poses", "pose.mp4"),
     Output.MANIFEST: ("Get the manifest", "manifest.json"),
-    Output.KEYPOINTS: ("Get the pose file of the driving video", "keypoints.json"),
+    Output.KEYPOINTS: ("Get the poses as a pose file", "keypoints.json"),
     Output.REVIEW: ("Get all pictures of the job in one video", "review.mp4"),
     Output.ANALYSIS: ("Get what was found in the driving file", "analysis.json"),
     Output.FIT: ("Get a video of the driving poses over the image", "fit.mp4"),

@@ -147,7 +147,7 @@ async def poses(
     input, `pose`, a video of the skeletons, `analysis`, and `review`, a video of the frames with
     their skeletons. The output of an image is `image_keypoints`, which `POST /animate` accepts as
     `image_pose`. With both there is `fit`, a video of the placed skeletons over the image, and
-    warnings say how they fit.
+    warnings say how they fit. `poster` is the first frame of what was made, a PNG.
     """
     with _wait_slot(request, caller, prefer):
         submitted = await _submit(request, JobKind.POSES, caller, gateway, key)

@@ -62,9 +62,9 @@ export function jobName(job: Job): string {
 function facts(job: Job): string {
   const state = texts.watch.stages[job.status];
   const time = new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const seed = typeof job.params.seed === "number" && job.kind === "animate" ? texts.judge.seed(job.params.seed) : "";
+  const seed = typeof job.params.seed === "number" ? texts.judge.seed(job.params.seed) : "";
   const done = hasEnded(job) ? "" : texts.watch.percent(percent(job.progress.fraction));
-  return [job.status === "succeeded" ? "" : state, done, seed, time].filter(Boolean).join(" · ");
+  return [job.status === "succeeded" ? "" : state, done, job.kind === "poses" ? texts.keep.poses : seed, time].filter(Boolean).join(" · ");
 }
 
 interface ActionProps {

@@ -279,6 +279,24 @@ def test_render_writes_video_poster_and_drawn_poses(
     assert reports[-1].fraction == 1
 
 
+def test_poses_of_a_render_give_the_same_skeletons_without_retargeting(
+    pipeline: AnimatePipeline, prepared: PreparedInput, pair: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "keypoints.json"
+    render(pipeline, prepared, tmp_path / "out.mp4", FAST, keypoints_path=kept)
+    document = read_pose_file(kept)
+    assert (document.is_cleaned, document.fps, document.canvas) == (True, 12.0, (SIZE, SIZE))
+    again = prepare(pair / "source.png", kept, detector=DETECTOR, retarget=False)
+    plain = {"retarget": False, "root_motion": "bounded"}
+    drawn, redrawn = (
+        pipeline.drawer.pose_maps(one.image, one.poses, one.source_pose, **how)
+        for one, how in ((prepared, FAST.placing), (again, plain))
+    )
+    assert len(redrawn) == FRAMES
+    for index in range(FRAMES):
+        assert np.array_equal(drawn.frame(index), redrawn.frame(index))
+
+
 def test_canceled_render_leaves_no_files(
     pipeline: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.image import write_png
+from media.image import read_image, write_png
 from media.poses.joints import Joint
 from media.poses.pose_file import read_pose_file, write_pose_file
 from media.trim import Trim
@@ -32,8 +32,12 @@ def test_image_and_driver_are_shown_together(pair: Path, tmp_path: Path) -> None
     frames = [numbered(index) for index in range(FRAMES)]
     driving = make_video(tmp_path / "d.mp4", frames, fps=Fraction(FPS))
     preview = preview_poses(tmp_path, driving, pair / "source.png", settings=PLAIN)
-    assert set(preview.files) == {"pose", "keypoints", "image_keypoints", "fit", "review"}
-    assert len(list(read_video(preview.files["fit"]))) == FRAMES
+    assert set(preview.files) == {"pose", "keypoints", "image_keypoints", "fit", "review", "poster"}
+    fit = list(read_video(preview.files["fit"]))
+    assert len(fit) == FRAMES
+    poster = read_image(preview.files["poster"])
+    assert poster.shape == fit[0].shape
+    assert np.mean(np.abs(poster.astype(float) - fit[0])) < 10
     assert preview.review is not None
     assert list(preview.review.cells) == ["driver", "driver_skeleton", "fit"]
     assert (preview.review.frames, preview.review.fps) == (FRAMES, f"{FPS}/1")
@@ -44,7 +48,8 @@ def test_image_and_driver_are_shown_together(pair: Path, tmp_path: Path) -> None
 
 def test_image_alone_gives_its_pose_file(pair: Path, tmp_path: Path) -> None:
     preview = preview_poses(tmp_path, None, pair / "source.png", settings=PLAIN)
-    assert set(preview.files) == {"image_keypoints"}
+    assert set(preview.files) == {"image_keypoints", "poster"}
+    assert read_image(preview.files["poster"]).shape == (SIZE, SIZE, 3)
     assert (preview.analysis, preview.review) == (None, None)
     [[pose]] = read_pose_file(preview.files["image_keypoints"]).frames
     assert pose.canvas == (SIZE, SIZE)
@@ -63,7 +68,7 @@ def test_image_without_a_person_is_refused(tmp_path: Path) -> None:
 def test_pose_file_is_shown_on_black(pair: Path, tmp_path: Path) -> None:
     settings = PreviewSettings(DETECTOR, trim=Trim(0.0, 2.5 / FPS))
     preview = preview_poses(tmp_path, pair / "driving_pose.json", settings=settings)
-    assert set(preview.files) == {"pose", "keypoints", "review"}
+    assert set(preview.files) == {"pose", "keypoints", "review", "poster"}
     assert preview.analysis is not None and preview.analysis["frames"] == 3
     assert preview.analysis["outside"] is None
     assert len(list(read_video(preview.files["review"]))) == 3

@@ -157,7 +157,7 @@ class Client(Records):
         """Submit a pose preview of a driving file, an image or both.
 
         Outputs of a driving file are `keypoints`, `pose`, `analysis` and `review`, that of an image
-        is `image_keypoints`; with both there is also `fit`.
+        is `image_keypoints`; with both there is also `fit`. Each has a `poster`.
 
         Example:
             job = client.poses("walk.mp4", PosesParams(person=1), image="me.png")

@@ -5,8 +5,16 @@ import { setting } from "../../shell/settings.ts";
 import { DownloadIcon } from "../../icons.tsx";
 import { texts } from "../../texts.ts";
 
-/** Suffix of each output but the result. */
-const SUFFIXES = { poster: "png", pose: "mp4", keypoints: "json", manifest: "json", review: "mp4" } as const;
+/** Suffix of each output but the result; the first that a job has is its main file. */
+const SUFFIXES = {
+  pose: "mp4",
+  fit: "mp4",
+  keypoints: "json",
+  image_keypoints: "json",
+  poster: "png",
+  review: "mp4",
+  manifest: "json",
+} as const;
 
 const REVOKED_AFTER_MS = 60_000;
 
