@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, keys, sessions
 from service.stores.job_store.sessions import SESSIONS_PER_KEY
 from service.stores.job_store.store import JobStore
+from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from tests.servers import GUARD_S, wait_until
 from tests.service.api_keys import new_key, secret_in
 from tests.service.auth.test_authenticator import FILES
@@ -139,6 +140,20 @@ def test_only_pages_of_this_service_change_something_by_a_session(page: TestClie
         assert signed_in.status_code == (401 if is_allowed else 403), headers
         if not is_allowed:
             assert page.delete(SESSION, headers=headers).status_code == 403
+
+
+def test_no_route_changes_anything_by_a_session_for_another_site(page: TestClient) -> None:
+    paths = page.get("/openapi.json").json()["paths"]
+    changing = [
+        (method, path)
+        for path, operations in paths.items()
+        for method in operations.keys() & {"post", "put", "patch", "delete"}
+        if path != UPLOAD_ROUTE  # by a signed form, without a session
+    ]
+    assert len(changing) > 10
+    for method, path in changing:
+        answer = page.request(method, path, headers={"Origin": "https://evil.example"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
 
 
 def test_key_in_a_header_needs_no_origin_and_comes_before_the_session(
