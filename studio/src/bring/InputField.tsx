@@ -34,6 +34,7 @@ export function InputField({ name, slot, driver, open }: Props): JSX.Element {
   const isCropping = useSignal(false);
   const cropped = name === "picture" && state.kind !== "empty" && !isBroken ? originalOf(state.source) : null;
   const id = `input-${name}`;
+  const remove = `${texts.bring.remove} ${texts.bring.names[name]}`;
 
   const drop = (event: TargetedDragEvent<HTMLDivElement>) => {
     const file = event.dataTransfer?.files[0];
@@ -77,9 +78,22 @@ export function InputField({ name, slot, driver, open }: Props): JSX.Element {
           )}
         </label>
         <div class="input-words">
-          <label id={`${id}-name`} class="label" for={id}>
-            {texts.bring[name]}
-          </label>
+          <div class="row spread nowrap">
+            <label id={`${id}-name`} class="label" for={id}>
+              {texts.bring[name]}
+            </label>
+            {state.kind !== "empty" ? (
+              <button
+                class="button quiet icon input-remove"
+                type="button"
+                aria-label={remove}
+                title={remove}
+                onClick={() => slot.clear()}
+              >
+                <CloseIcon />
+              </button>
+            ) : null}
+          </div>
           <div id={`${id}-status`} class="hint" role="status">
             {state.kind === "empty" && open ? <p>{texts.bring.ofJob[name]}</p> : null}
             <Status name={name} state={state} isBroken={isBroken} />
@@ -97,12 +111,6 @@ export function InputField({ name, slot, driver, open }: Props): JSX.Element {
             {cropped ? (
               <button class="button quiet" type="button" onClick={() => (isCropping.value = true)}>
                 <CropIcon /> {texts.crop.open}
-              </button>
-            ) : null}
-            {state.kind !== "empty" ? (
-              <button class="button quiet" type="button" onClick={() => slot.clear()}>
-                <CloseIcon /> {texts.bring.remove}
-                <span class="visually-hidden"> {texts.bring.names[name]}</span>
               </button>
             ) : null}
           </div>

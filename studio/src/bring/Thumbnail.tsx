@@ -40,7 +40,7 @@ export function Thumbnail({ source, url, isBroken, onBroken }: Props): JSX.Eleme
       tabIndex={-1}
       aria-hidden="true"
       onError={onBroken}
-      onMouseEnter={(event) => void event.currentTarget.play()}
+      onMouseEnter={(event) => void event.currentTarget.play().catch(() => undefined)}
       onMouseLeave={(event) => event.currentTarget.pause()}
     />
   );

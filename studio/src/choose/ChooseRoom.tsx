@@ -9,7 +9,7 @@ import { OwnSettings } from "./OwnSettings.tsx";
 import { ParameterField } from "./ParameterField.tsx";
 import { sortParameters, type Parameter } from "./parameters.ts";
 import { PresetField } from "./PresetField.tsx";
-import { settings } from "./settings.ts";
+import { settings, wantsConsent } from "./settings.ts";
 import "./choose.css";
 
 const isOpen = setting("more", false, (value): value is boolean => typeof value === "boolean");
@@ -22,7 +22,11 @@ export function ChooseRoom({ bench }: { bench: Workbench }): JSX.Element {
   const hasPoseFile =
     driver.kind !== "empty" && driver.source.kind === "file" && /\.(json|zip)$/i.test(driver.source.file.name);
   const [few, more] = sortParameters(catalog.value.parameters, hasPoseFile);
-  const changed = Object.keys(settings.params.value).length > 0;
+  const changed = Object.keys(settings.params.value).length > 0 || wantsConsent();
+  const reset = () => {
+    settings.params.value = {};
+    settings.consent.value = "";
+  };
   return (
     <section class="panel stack choose" aria-label={texts.choose.region}>
       <PresetField models={catalog.value.models} />
@@ -50,7 +54,7 @@ export function ChooseRoom({ bench }: { bench: Workbench }): JSX.Element {
       </details>
       <OwnSettings />
       {changed ? (
-        <button class="button quiet reset" type="button" onClick={() => (settings.params.value = {})}>
+        <button class="button quiet reset" type="button" onClick={reset}>
           <RefreshIcon /> {texts.choose.resetAll}
         </button>
       ) : null}

@@ -3,6 +3,9 @@ import type { Workbench } from "../shell/workbench.ts";
 import { texts } from "../texts.ts";
 import { EstimateText } from "./EstimateText.tsx";
 
+/** Id of the button "Animate". */
+export const ANIMATE = "animate";
+
 /** The button "Animate", with what is still missing. */
 export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
   const source = bench.source();
@@ -17,6 +20,7 @@ export function SubmitBar({ bench }: { bench: Workbench }): JSX.Element {
         {source.kind === "inputs" ? <EstimateText bench={bench} /> : null}
       </p>
       <button
+        id={ANIMATE}
         class="button primary"
         type="button"
         disabled={!isReady || isBusy}

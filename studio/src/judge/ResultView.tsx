@@ -2,7 +2,8 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Job } from "tcan-client";
 import { describeError, noteRefusal, type Trouble } from "../api/index.ts";
-import { RefreshIcon } from "../icons.tsx";
+import { PencilIcon, RefreshIcon } from "../icons.tsx";
+import { EditDialog } from "../keep/index.ts";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import "./judge.css";
@@ -50,7 +51,8 @@ interface PanelProps extends ResultViewProps {
 }
 
 /** What can be done with one result, and what is known of it. */
-function TakePanel({ jobs, job, name, take, client, onSubmitted, onUseSettings }: PanelProps): JSX.Element {
+function TakePanel(props: PanelProps): JSX.Element {
+  const { jobs, job, name, take, client, onSubmitted, onUseSettings } = props;
   const trouble = useSignal<Trouble | null>(null);
   const isBusy = useSignal(false);
   const isUsed = useSignal(false);
@@ -82,7 +84,7 @@ function TakePanel({ jobs, job, name, take, client, onSubmitted, onUseSettings }
     <div class="take stack" role="group" aria-label={name}>
       <div class="row spread">
         <div>
-          <h2>{name}</h2>
+          <Name {...props} />
           <p class="hint num">
             {[job.params.preset, texts.judge.seed(job.params.seed ?? 0), facts].filter(Boolean).join(" · ")}
           </p>
@@ -109,6 +111,39 @@ function TakePanel({ jobs, job, name, take, client, onSubmitted, onUseSettings }
         <Code job={job} />
       </div>
     </div>
+  );
+}
+
+/** The result's name, with the notes, which can be changed here as in the history. */
+function Name({ job, name, client, onChanged }: PanelProps): JSX.Element {
+  const isEditing = useSignal(false);
+  const notes = job.options.metadata?.["notes"];
+  const label = texts.keep.edit(name);
+  return (
+    <>
+      <div class="row nowrap">
+        <h2 class="name" title={name}>
+          {name}
+        </h2>
+        <button
+          type="button"
+          class="button quiet icon"
+          aria-label={label}
+          title={label}
+          onClick={() => (isEditing.value = true)}
+        >
+          <PencilIcon />
+        </button>
+      </div>
+      {notes ? (
+        <p class="name" title={notes}>
+          {notes}
+        </p>
+      ) : null}
+      {isEditing.value ? (
+        <EditDialog job={job} client={client} onChanged={onChanged} onClose={() => (isEditing.value = false)} />
+      ) : null}
+    </>
   );
 }
 

@@ -10,6 +10,8 @@ export interface ResultViewProps {
   onSubmitted: (job: Job) => void;
   /** The parameters of this job shall be those of the next one. */
   onUseSettings: (job: Job) => void;
+  /** The name or the notes of one of these were changed. */
+  onChanged: (job: Job) => void;
 }
 
 export { ResultView } from "./ResultView.tsx";

@@ -33,11 +33,11 @@ export function Card({ job, isSelected, onSelect, onOpen, onEdit, onUseSettings,
         <input type="checkbox" checked={isSelected} aria-label={texts.keep.select(name)} onChange={onSelect} />
       </label>
       <div class="card-text">
-        <p class="card-name">{name}</p>
+        <p class="name card-name">{name}</p>
         <p class="hint num">{facts(job)}</p>
         {isActive ? <progress value={job.progress.fraction} max="1" aria-label={texts.keep.progress(name)} /> : null}
-        {job.error ? <p class="hint card-notes">{job.error.detail}</p> : null}
-        {notes ? <p class="hint card-notes">{notes}</p> : null}
+        {job.error ? <p class="hint name">{job.error.detail}</p> : null}
+        {notes ? <p class="hint name">{notes}</p> : null}
       </div>
       <div class="card-actions">
         <Action label={texts.keep.edit(name)} onClick={onEdit}>
@@ -61,7 +61,9 @@ export function jobName(job: Job): string {
 
 function facts(job: Job): string {
   const state = texts.watch.stages[job.status];
-  const time = new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const date = new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  // In one line.
+  const time = date.replace(/\s/g, "\u00a0");
   const seed = typeof job.params.seed === "number" ? texts.judge.seed(job.params.seed) : "";
   const done = hasEnded(job) ? "" : texts.watch.percent(percent(job.progress.fraction));
   return [job.status === "succeeded" ? "" : state, done, job.kind === "poses" ? texts.keep.poses : seed, time].filter(Boolean).join(" · ");

@@ -1,7 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { hasEnded, type Job } from "tcan-client";
+import { hasEnded, type Client, type Job } from "tcan-client";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
 import { texts } from "../texts.ts";
 import { Card } from "./Card.tsx";
@@ -94,13 +94,19 @@ export function HistoryView(props: HistoryViewProps): JSX.Element {
         ))}
       </ul>
       <More library={library} />
-      <Question asked={asked.value} library={library} onClose={close} />
+      <Question asked={asked.value} library={library} client={client} onClose={close} />
     </section>
   );
 }
 
-function Question(props: { asked: Asked; library: Library; onClose: () => void }): JSX.Element | null {
-  const { asked, ...others } = props;
+interface QuestionProps {
+  asked: Asked;
+  library: Library;
+  client: Client;
+  onClose: () => void;
+}
+
+function Question({ asked, client, ...others }: QuestionProps): JSX.Element | null {
   switch (asked.kind) {
     case "nothing":
       return null;
@@ -109,7 +115,14 @@ function Question(props: { asked: Asked; library: Library; onClose: () => void }
     case "cancel":
       return <CancelDialog jobs={asked.jobs} {...others} />;
     case "edit":
-      return <EditDialog job={asked.job} {...others} />;
+      return (
+        <EditDialog
+          job={asked.job}
+          client={client}
+          onChanged={(job) => others.library.change(job)}
+          onClose={others.onClose}
+        />
+      );
   }
 }
 

@@ -76,7 +76,7 @@ function Row({ job, onOpen, onCancel }: RowProps): JSX.Element {
         {job.links.preview ? <img src={job.links.preview} alt="" decoding="async" /> : null}
       </button>
       <div class="queue-text">
-        <p class="card-name">{name}</p>
+        <p class="name card-name">{name}</p>
         <p class="hint num">{[stageText(job), done, left].filter(Boolean).join(" · ")}</p>
         <progress value={job.progress.fraction} max="1" aria-label={texts.keep.progress(name)} />
         {trouble.value ? <TroubleNotice trouble={trouble.value} /> : null}

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX, TargetedEvent } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { hasEnded, type Job } from "tcan-client";
+import { hasEnded, type Client, type Job } from "tcan-client";
 import { describeError, noteRefusal, type Trouble } from "../api/index.ts";
 import { keepFocus } from "../shell/focus.ts";
 import { TroubleNotice } from "../shell/TroubleNotice.tsx";
@@ -113,25 +113,28 @@ function Names({ jobs }: { jobs: readonly Job[] }): JSX.Element {
   return (
     <ul class="dialog-names" aria-label={texts.keep.jobs}>
       {jobs.map((job) => (
-        <li key={job.id}>{jobName(job)}</li>
+        <li class="name" key={job.id}>
+          {jobName(job)}
+        </li>
       ))}
     </ul>
   );
 }
 
-/** Changes a job's name and notes. */
-export function EditDialog({
-  job,
-  library,
-  onClose,
-}: {
+interface EditProps {
   job: Job;
-  library: Library;
+  client: Client;
+  onChanged: (job: Job) => void;
   onClose: () => void;
-}): JSX.Element {
+}
+
+/** Changes a job's name and notes; an empty text removes it. */
+export function EditDialog({ job, client, onChanged, onClose }: EditProps): JSX.Element {
   const { name = "", notes = "" } = job.options.metadata ?? {};
-  const save = (fields: FormData) =>
-    library.annotate(job, { name: String(fields.get("name")), notes: String(fields.get("notes")) });
+  const save = async (fields: FormData) => {
+    const text = (field: string) => String(fields.get(field)).trim() || null;
+    onChanged(await client.change(job.id, { name: text("name"), notes: text("notes") }));
+  };
   return (
     <Dialog
       title={texts.keep.editTitle}
@@ -142,11 +145,11 @@ export function EditDialog({
     >
       <div class="field">
         <label for="job-name">{texts.keep.name}</label>
-        <input class="input" id="job-name" name="name" maxLength={500} defaultValue={name} />
+        <input class="input" id="job-name" name="name" dir="auto" maxLength={500} defaultValue={name} />
       </div>
       <div class="field">
         <label for="job-notes">{texts.keep.notes}</label>
-        <textarea class="input" id="job-notes" name="notes" rows={4} maxLength={500} defaultValue={notes} />
+        <textarea class="input" id="job-notes" name="notes" dir="auto" rows={4} maxLength={500} defaultValue={notes} />
       </div>
     </Dialog>
   );

@@ -14,4 +14,5 @@ export interface HistoryViewProps {
   onUseSettings: (job: Job) => void;
 }
 
+export { EditDialog } from "./dialogs.tsx";
 export { HistoryView } from "./HistoryView.tsx";

@@ -40,16 +40,15 @@ export class Library {
     }
   }
 
-  /** Change a job's name or notes; an empty text removes it. */
-  async annotate(job: Job, metadata: Record<string, string>): Promise<void> {
-    const changes = Object.fromEntries(Object.entries(metadata).map(([name, text]) => [name, text.trim() || null]));
-    this.dispatch({ kind: "changed", jobs: [await this.client.change(job.id, changes)] });
+  /** Show a job as it is now. */
+  change(job: Job): void {
+    this.dispatch({ kind: "changed", jobs: [job] });
   }
 
   /** Ask jobs to stop, one after the other. */
   async cancel(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      this.dispatch({ kind: "changed", jobs: [await this.client.cancel(id)] });
+      this.change(await this.client.cancel(id));
     }
   }
 

@@ -133,16 +133,20 @@ interface EditorsProps {
 function Editors({ room, work, edits, props }: EditorsProps): JSX.Element {
   const top = useRef<HTMLDivElement>(null);
   const picture = useAddress(props.picture);
+  const approve = () => {
+    room.pass();
+    props.onGoOn();
+  };
   const back = () => top.current?.querySelector<HTMLElement>(".pose-handle[tabindex='0']")?.focus();
   return (
     <>
       <p class="hint">
-        {texts.poses.counts} {texts.poses.keys}
+        {texts.poses.counts} <span class="of-keys">{texts.poses.keys}</span>
       </p>
       <div ref={top} class="poses-grid">
         <PictureEditor room={room} edits={edits} picture={picture} />
         <DriverEditor room={room} edits={edits} />
-        <FitPreview work={work} isCurrent={room.isFitCurrent.value} onApprove={room.pass} onBack={back} />
+        <FitPreview work={work} isCurrent={room.isFitCurrent.value} onApprove={approve} onBack={back} />
       </div>
     </>
   );

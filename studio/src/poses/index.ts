@@ -22,6 +22,8 @@ export interface PosesStepProps {
   uploads?: { picture?: string; driver?: string };
   client: Client;
   onApproved: (poses: ApprovedPoses) => void;
+  /** Called when the person approves them, to go on to what follows. */
+  onGoOn: () => void;
   /** Called when the service refuses a preview; returns whether that is shown elsewhere. */
   onRefused: (trouble: Trouble) => boolean;
 }

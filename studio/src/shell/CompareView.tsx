@@ -37,6 +37,7 @@ export function CompareView({ bench, ids }: { bench: Workbench; ids: string[] })
       client={bench.client}
       onSubmitted={bench.show}
       onUseSettings={(job) => useJobParams(job.params)}
+      onChanged={(job) => (jobs.value = jobs.peek()?.map((each) => (each.id === job.id ? job : each)) ?? null)}
     />
   ) : (
     <p role="status">{texts.shell.connecting}</p>

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { BringRoom, Examples } from "../bring/index.ts";
-import { ChooseRoom, SubmitBar } from "../choose/index.ts";
+import { ANIMATE, ChooseRoom, SubmitBar } from "../choose/index.ts";
 import { useJobParams } from "../choose/settings.ts";
 import { ResultView } from "../judge/index.ts";
 import { PosesStep } from "../poses/index.ts";
@@ -36,6 +36,7 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
             }}
             client={bench.client}
             onApproved={(poses) => (bench.poses.value = poses)}
+            onGoOn={() => document.getElementById(ANIMATE)?.focus()}
             onRefused={bench.refuse}
           />
         ) : null}
@@ -49,6 +50,7 @@ export function MakeView({ bench }: { bench: Workbench }): JSX.Element {
             client={bench.client}
             onSubmitted={bench.show}
             onUseSettings={(job) => useJobParams(job.params)}
+            onChanged={bench.update}
           />
         ) : null}
       </div>

@@ -14,7 +14,7 @@ import {
 import { createSlot, type InputSlot, type Statement } from "../bring/index.ts";
 import { changeParam, requestParams, useJobParams, wantsConsent, settings } from "../choose/index.ts";
 import type { ApprovedPoses } from "../poses/index.ts";
-import { NONE, reduceRun, type Run, type RunEvent } from "../watch/index.ts";
+import { jobOf, NONE, reduceRun, type Run, type RunEvent } from "../watch/index.ts";
 import { navigate, route } from "./route.ts";
 
 export interface Workbench {
@@ -40,6 +40,8 @@ export interface Workbench {
   restore: (statement: Statement) => Promise<boolean>;
   /** Show a job that was just made elsewhere, such as by "again with another seed". */
   show: (job: Job) => void;
+  /** Show a job's new name or notes. */
+  update: (job: Job) => void;
   close: () => void;
 }
 
@@ -218,6 +220,14 @@ export function createWorkbench(): Workbench {
       return job !== null;
     },
     show: (job) => navigate({ view: "make", job: job.id }),
+    update(job) {
+      if (jobOf(run.value)?.id === job.id) {
+        dispatch({ kind: "changed", job });
+      }
+      if (result.value?.id === job.id) {
+        result.value = job;
+      }
+    },
     close: () => navigate({ view: "make", job: null }),
   };
 }

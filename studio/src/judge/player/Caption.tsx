@@ -16,7 +16,9 @@ export function Caption({ settings, side, name }: Props): JSX.Element {
   const set = (frames: number) => (settings.value = withOffset(settings.value, side, frames));
   return (
     <div class="caption">
-      <span class="caption-name">{name}</span>
+      <span class="name caption-name" title={name}>
+        {name}
+      </span>
       <span class="offset" role="group" aria-label={texts.judge.offset(name)}>
         <button
           type="button"

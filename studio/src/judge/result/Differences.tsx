@@ -18,7 +18,9 @@ export function Differences({ jobs, names }: { jobs: readonly Job[]; names: read
             <th scope="col">{texts.judge.parameter}</th>
             {jobs.map((job, index) => (
               <th key={job.id} scope="col">
-                {names[index]}
+                <span class="name" title={names[index]}>
+                  {names[index]}
+                </span>
               </th>
             ))}
           </tr>

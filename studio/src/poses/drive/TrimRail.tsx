@@ -24,7 +24,7 @@ export function TrimRail(props: TrimRailProps): JSX.Element {
   const [rail, held] = [useRef<HTMLDivElement>(null), useRef<TrimHandle | null>(null)];
 
   const hold = (event: TargetedPointerEvent<HTMLDivElement>, handle: TrimHandle) => {
-    if (event.button === 0) {
+    if (event.isPrimary && event.button === 0) {
       event.currentTarget.setPointerCapture(event.pointerId);
       held.current = handle;
     }
@@ -32,7 +32,7 @@ export function TrimRail(props: TrimRailProps): JSX.Element {
 
   const move = (event: PointerEvent) => {
     const { left, width } = (rail.current as HTMLDivElement).getBoundingClientRect();
-    if (held.current !== null) {
+    if (event.isPrimary && held.current !== null) {
       onDraft(moveHandle(trim, held.current, ((event.clientX - left) / width) * numFrames, numFrames));
     }
   };

@@ -35,7 +35,7 @@ interface Drag {
 }
 
 // CSS pixels: around a handle in which a pointer takes it, and from which on a click is a drag.
-const REACH = 16;
+const REACH = { mouse: 16, pen: 16, touch: 22 } as Readonly<Record<string, number>>;
 const LEAST_DRAG = 2;
 
 /** Return what a stage does with a pointer: a drag is a draft until it is dropped, and then one step. */
@@ -49,7 +49,7 @@ export function useDrag({ stage, region, editor, handles, onTake, onDrop }: Drag
 
   const take = (event: TargetedPointerEvent<HTMLDivElement>) => {
     const handle = nearest(event, stage, editor, handles, region);
-    if (event.button === 0 && handle !== null) {
+    if (event.isPrimary && event.button === 0 && handle !== null) {
       event.preventDefault();
       event.currentTarget.setPointerCapture(event.pointerId);
       drag.current = { handle, from: fromShares(sharesOf(event, stage), region), hasMoved: false };
@@ -59,7 +59,7 @@ export function useDrag({ stage, region, editor, handles, onTake, onDrop }: Drag
 
   const move = (event: PointerEvent) => {
     const held = drag.current;
-    if (held !== null) {
+    if (event.isPrimary && held !== null) {
       const by = distance(event, held);
       const pixel = region.width / (stage.current?.clientWidth ?? 1);
       held.hasMoved ||= Math.hypot(...by) >= LEAST_DRAG * pixel;
@@ -71,6 +71,9 @@ export function useDrag({ stage, region, editor, handles, onTake, onDrop }: Drag
 
   const drop = (event: PointerEvent) => {
     const held = drag.current;
+    if (!event.isPrimary) {
+      return;
+    }
     drag.current = null;
     if (held?.hasMoved) {
       editor.drop(texts.poses.did.move(handleName(held.handle)));
@@ -107,7 +110,7 @@ function nearest(
   const { width, height } = boxOf(stage);
   const at = sharesOf(event, stage);
   let found: Handle | null = null;
-  let least = REACH;
+  let least = REACH[event.pointerType] ?? 16;
   for (const handle of handles) {
     const place = placeOf(editor.person, handle);
     const shares = place && toShares(place, region);
