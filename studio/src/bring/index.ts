@@ -1,3 +1,4 @@
+export type { Source } from "./input.ts";
 export { BringRoom } from "./BringRoom.tsx";
 export { measureVideo, type Length } from "./frames.ts";
 export { Examples } from "./Examples.tsx";

@@ -9,13 +9,12 @@ import { DriverEditor } from "./drive/DriverEditor.tsx";
 import { PictureEditor } from "./edit/PictureEditor.tsx";
 import { FitPreview } from "./fit/FitPreview.tsx";
 import type { PosesStepProps } from "./index.ts";
-import { createRoom, type Room } from "./room.ts";
+import type { Room } from "./room.ts";
 import type { Edits, Run, Work } from "./state.ts";
 
 /** The region "Poses": what is found, to be mended, and how it fits the picture. */
 export function PosesStep(props: PosesStepProps): JSX.Element {
-  const room = useMemo(() => createRoom(props), []);
-  useEffect(() => room.dispose, [room]);
+  const { room } = props;
   const { run, work } = room.state.value;
   const edits = room.edits.value;
 
@@ -36,7 +35,7 @@ export function PosesStep(props: PosesStepProps): JSX.Element {
       </p>
       <RunNotice room={room} run={run} />
       {work !== null && edits !== null ? (
-        <Editors room={room} work={work} edits={edits} props={props} />
+        <Editors work={work} edits={edits} props={props} />
       ) : (
         <p class="hint">{texts.poses.hint}</p>
       )}
@@ -124,13 +123,13 @@ function RunNotice({ room, run }: { room: Room; run: Run }): JSX.Element | null 
 }
 
 interface EditorsProps {
-  room: Room;
   work: Work;
   edits: Edits;
   props: PosesStepProps;
 }
 
-function Editors({ room, work, edits, props }: EditorsProps): JSX.Element {
+function Editors({ work, edits, props }: EditorsProps): JSX.Element {
+  const { room } = props;
   const top = useRef<HTMLDivElement>(null);
   const picture = useAddress(props.picture);
   const approve = () => {

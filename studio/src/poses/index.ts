@@ -2,6 +2,7 @@
 
 import type { Client, components } from "tcan-client";
 import type { Trouble } from "../api/index.ts";
+import { createRoom, type Room } from "./room.ts";
 
 /** What the person approved; absent parts stay as the service would detect them. */
 export interface ApprovedPoses {
@@ -14,7 +15,8 @@ export interface ApprovedPoses {
   person?: number;
 }
 
-export interface PosesStepProps {
+/** What the step works with. */
+export interface RoomProps {
   /** A file, or an address that the service reads. */
   picture: File | string;
   driver: File | string;
@@ -22,10 +24,18 @@ export interface PosesStepProps {
   uploads?: { picture?: string; driver?: string };
   client: Client;
   onApproved: (poses: ApprovedPoses) => void;
-  /** Called when the person approves them, to go on to what follows. */
-  onGoOn: () => void;
   /** Called when the service refuses a preview; returns whether that is shown elsewhere. */
   onRefused: (trouble: Trouble) => boolean;
 }
 
+export interface PosesStepProps {
+  /** Holds the poses and their edits, wherever the page shows them. */
+  room: Room;
+  /** A file, or an address that the service reads. */
+  picture: File | string;
+  /** Called when the person approves the poses, to go on to what follows. */
+  onGoOn: () => void;
+}
+
 export { PosesStep } from "./PosesStep.tsx";
+export { createRoom, type Room };

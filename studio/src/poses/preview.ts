@@ -2,7 +2,7 @@
 
 import type { Client, components, Job, JobParams, Output, PosesParams } from "tcan-client";
 import { readAnalysis } from "./analysis.ts";
-import type { ApprovedPoses, PosesStepProps } from "./index.ts";
+import type { ApprovedPoses, RoomProps } from "./index.ts";
 import { fitted } from "./model/geometry.ts";
 import { readPoseFile } from "./model/poseFile.ts";
 import type { Size } from "./model/document.ts";
@@ -11,7 +11,7 @@ import type { Film, Fit, Found } from "./state.ts";
 type Schemas = components["schemas"];
 
 /** What a preview is made of. */
-export type Inputs = Pick<PosesStepProps, "picture" | "driver" | "uploads">;
+export type Inputs = Pick<RoomProps, "picture" | "driver" | "uploads">;
 
 /** The preview's job failed or was canceled; the job says why. */
 export class PreviewEndedError extends Error {

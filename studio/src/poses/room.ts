@@ -6,7 +6,7 @@ import { changeParam, requestParams } from "../choose/index.ts";
 import { texts } from "../texts.ts";
 import type { Change, PersonEditor } from "./edit/personEditor.ts";
 import { approvedPoses } from "./inputs.ts";
-import type { PosesStepProps } from "./index.ts";
+import type { RoomProps } from "./index.ts";
 import { NO_PERSON, personAt, withPerson, type Place, type PoseDocument } from "./model/document.ts";
 import { shownState } from "./model/history.ts";
 import { addKeyframe } from "./model/keyframes.ts";
@@ -43,7 +43,7 @@ export interface Room {
 }
 
 /** Return the state of a step for these inputs. */
-export function createRoom(props: PosesStepProps): Room {
+export function createRoom(props: RoomProps): Room {
   const { client, onApproved } = props;
   const state = signal(START);
   const spoken = signal("");
