@@ -79,10 +79,10 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
             ErrorCode.INVALID_REQUEST,
             f"max_bytes: {max_bytes:,} is over the service's limit of {limit:,} bytes for a file",
         )
-    _check_parts(max_bytes, body.part_bytes)
     upload = Upload(
         id=new_job_id(), caller=caller.id, max_bytes=max_bytes, part_bytes=body.part_bytes
     )
+    _check_parts(upload, gateway.settings.spool_bytes)
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
     ttl_s = FORM_TTL_S if body.part_bytes is None else PARTS_TTL_S
     whole, *parts = await to_thread.run_sync(
@@ -102,13 +102,21 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     )
 
 
-def _check_parts(max_bytes: int, part_bytes: int | None) -> None:
+def _check_parts(upload: Upload, spool_bytes: int) -> None:
+    max_bytes, part_bytes = upload.max_bytes, upload.part_bytes
     if part_bytes is not None and max_bytes > part_bytes * MAX_PARTS:
         least = -(-max_bytes // MAX_PARTS)
         raise RejectedError(
             ErrorCode.INVALID_REQUEST,
             f"part_bytes: must be at least {least:,} for {max_bytes:,} bytes, got {part_bytes:,}: "
             f"a file has at most {MAX_PARTS:,} parts",
+        )
+    if upload.join_bytes > spool_bytes:
+        raise RejectedError(
+            ErrorCode.INVALID_REQUEST,
+            f"part_bytes: must be at most {spool_bytes - max_bytes:,} for {max_bytes:,} bytes, got "
+            f"{part_bytes:,}: a gateway joins a file in {spool_bytes:,} bytes of disk "
+            f"(TCAN_SPOOL_BYTES), which also hold a part",
         )
 
 
@@ -135,7 +143,7 @@ async def join_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) ->
     upload = await _read(gateway, caller, upload_id)
     async with gateway.join_slots.hold(caller.id):
         with gateway.open_spool(caller.id) as spool:
-            spool.reserve("file and part", upload.max_bytes + (upload.part_bytes or 0))
+            spool.reserve("file and part", upload.join_bytes)
             folder, threads = spool.folder, gateway.store_threads
             await to_thread.run_sync(_join, gateway, upload, folder, limiter=threads)
 

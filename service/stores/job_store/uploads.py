@@ -45,6 +45,13 @@ class Upload(BaseModel):
         """Prefix of the keys of the file's parts in the object store."""
         return f"uploads/{self.id}/parts"
 
+    @property
+    def join_bytes(self) -> int:
+        """Disk space for joining the parts: that of the file and of a part; 0 without parts."""
+        if self.part_bytes is None:
+            return 0
+        return self.max_bytes + min(self.part_bytes, self.max_bytes)
+
     def parts(self) -> list[tuple[str, int]]:
         """Return the key and the maximum size of each part, in their order; none without parts."""
         size = self.part_bytes or self.max_bytes

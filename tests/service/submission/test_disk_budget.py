@@ -110,3 +110,27 @@ def test_request_over_the_budget_is_answered_503_with_retry_after(
         assert disk_budget(http).used_bytes == 3 * MIB - 800_000
     small = http.post("/poses", files={"driving": ("d", samples.poses(3))})
     assert small.status_code == 202
+
+
+def test_join_reserves_no_more_for_a_part_than_for_the_file(http: TestClient) -> None:
+    for max_bytes, part_bytes in ((MIB, MIB), (10, 2**50)):
+        body = {"max_bytes": max_bytes, "part_bytes": part_bytes}
+        upload = http.post("/uploads", json=body).json()
+        answer = http.post(f"/uploads/{upload['id']}/join")
+        assert answer.json()["detail"] == "part 1 of 1 was not sent; send it, then join again"
+
+
+def test_upload_whose_parts_cannot_be_joined_on_the_disk_is_refused(
+    folder_settings: Settings,
+) -> None:
+    limits = LIMITS | {"max_image_bytes": POSE_BYTES, "max_driving_bytes": 4 * MIB}
+    update = {
+        "limits": folder_settings.limits.model_copy(update=limits),
+        "spool_bytes": 5 * MIB + 2 * POSE_BYTES,
+    }
+    with TestClient(create_app(folder_settings.model_copy(update=update))) as client:
+        answer = client.post("/uploads", json={"max_bytes": 4 * MIB, "part_bytes": 2 * MIB})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert "must be at most 1,081,344 for 4,194,304 bytes" in answer.json()["detail"]
+        answer = client.post("/uploads", json={"max_bytes": 4 * MIB, "part_bytes": MIB})
+        assert answer.status_code == 201
