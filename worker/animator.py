@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from media.frame_writers import stored_format
+from media.silent_copy import copy_without_sound
 from media.source import MediaSource
 from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
@@ -349,6 +350,9 @@ class TcanAnimator:
             # Raised below without a cause: a traceback would keep the failed attempt's tensors.
             out_of_memory = AnimationOutOfMemoryError()
         else:
+            if ready.sound is not None:
+                outputs[Output.SILENT] = folder / "silent.mp4"
+                copy_without_sound(outputs[Output.RESULT], outputs[Output.SILENT])
             reason = "" if watermark is None else no_watermark_reason(*done.size) or ""
             details = asdict(replace(done, review=None))
             details["devices"] = [self.device, *self.more_devices]

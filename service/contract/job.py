@@ -49,6 +49,7 @@ class Output(StrEnum):
     ANALYSIS = "analysis"
     FIT = "fit"
     IMAGE_KEYPOINTS = "image_keypoints"
+    SILENT = "silent"
 
 
 # Fields of `JobInputs` that are object keys.

@@ -51,6 +51,7 @@ class Links(BaseModel):
     analysis: str | None = None
     fit: str | None = None
     image_keypoints: str | None = None
+    silent: str | None = Field(None, description="The result without sound, if it has sound.")
     preview: str | None = Field(None, description="The newest preview frame, a WebP.")
 
 

@@ -465,6 +465,7 @@ export const texts = {
     downloads: "Files",
     files: {
       result: "Result",
+      silent: "Result without sound",
       poster: "One frame",
       pose: "Skeletons as a video",
       keypoints: "Skeletons as a pose file",

@@ -81,6 +81,8 @@ def test_every_field_reaches_the_result_and_its_manifest(
         heard = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
     assert heard.shape[1] / 44_100 == pytest.approx(3 / FPS, abs=0.05)
     assert np.abs(heard).max() > 0.1
+    silent = desk.output(record, Output.SILENT, tmp_path)
+    assert (VideoReader(silent).info.has_audio, count_frames(silent)) == (False, 3)
     assert not [warning for warning in record.warnings if "sound" in warning]
     manifest = json.loads(desk.output(record, Output.MANIFEST, tmp_path).read_text())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}

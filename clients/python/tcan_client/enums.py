@@ -49,6 +49,7 @@ class Output(OpenEnum):
     ANALYSIS = "analysis"
     FIT = "fit"
     IMAGE_KEYPOINTS = "image_keypoints"
+    SILENT = "silent"
 
 
 class EventKind(OpenEnum):

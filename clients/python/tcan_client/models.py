@@ -60,6 +60,9 @@ class Links(Model):
     analysis: str | None = None
     fit: str | None = None
     image_keypoints: str | None = None
+    silent: str | None = Field(
+        default=None, description="The result without sound, if it has sound."
+    )
     preview: str | None = Field(default=None, description="The newest preview frame, a WebP.")
 
 

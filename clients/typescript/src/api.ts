@@ -516,6 +516,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/{job_id}/silent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the animation without its sound
+         * @description Redirect to a signed URL, which supports Range.
+         */
+        get: operations["get_silent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/objects/{key}": {
         parameters: {
             query?: never;
@@ -1443,6 +1463,11 @@ export interface components {
             fit?: string | null;
             /** Image Keypoints */
             image_keypoints?: string | null;
+            /**
+             * Silent
+             * @description The result without sound, if it has sound.
+             */
+            silent?: string | null;
             /**
              * Preview
              * @description The newest preview frame, a WebP.
@@ -5235,6 +5260,106 @@ export interface operations {
                     /**
                      * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
                      * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/image_keypoints.json?filename=tcan-image_keypoints.json&expires=1795341600&signature=...
+                     */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found; The job has no such result */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The result is not ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_silent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object, after the redirect */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "video/mp4": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Redirect to the object */
+            307: {
+                headers: {
+                    /**
+                     * @description A signed, short-lived URL; a presigned S3 URL on the S3 store.
+                     * @example /objects/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/silent.mp4?filename=tcan-silent.mp4&expires=1795341600&signature=...
                      */
                     Location?: string;
                     [name: string]: unknown;

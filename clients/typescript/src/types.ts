@@ -31,7 +31,8 @@ export type Output =
   | "review"
   | "analysis"
   | "fit"
-  | "image_keypoints";
+  | "image_keypoints"
+  | "silent";
 
 const ENDED: readonly JobState[] = ["succeeded", "failed", "canceled"];
 

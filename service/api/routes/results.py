@@ -72,6 +72,7 @@ ROUTES = {
     Output.ANALYSIS: ("Get what was found in the driving file", "analysis.json"),
     Output.FIT: ("Get a video of the driving poses over the image", "fit.mp4"),
     Output.IMAGE_KEYPOINTS: ("Get the pose file of the image", "image_keypoints.json"),
+    Output.SILENT: ("Get the animation without its sound", "silent.mp4"),
 }
 
 

@@ -21,7 +21,7 @@ from worker.outputs.provenance.signing import Signer
 
 PAYLOAD_BYTES = 4
 # In this order: a later statement contains the digests of files signed before.
-SIGNED = (Output.RESULT, Output.POSTER, Output.REVIEW)
+SIGNED = (Output.RESULT, Output.POSTER, Output.REVIEW, Output.SILENT)
 
 
 @dataclass(frozen=True)

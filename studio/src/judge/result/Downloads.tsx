@@ -7,6 +7,7 @@ import { texts } from "../../texts.ts";
 
 /** Suffix of each output but the result; the first that a job has is its main file. */
 const SUFFIXES = {
+  silent: "mp4",
   pose: "mp4",
   fit: "mp4",
   keypoints: "json",

@@ -38,7 +38,10 @@ export function Provenance({ job, client }: { job: Job; client: Client }): JSX.E
 }
 
 function ClaimList({ job, claims }: { job: Job; claims: Claims }): JSX.Element {
-  const c2pa = claims.c2pa.map(([file, state]): [string, string] => [file, texts.judge.c2paStates[state] ?? state]);
+  const c2pa = claims.c2pa.map(([file, state]): [string, string] => [
+    texts.judge.files[file] ?? file,
+    texts.judge.c2paStates[state] ?? state,
+  ]);
   return (
     <div class="stack">
       <p class="hint">{texts.judge.claim}</p>
