@@ -80,7 +80,9 @@ def test_thousands_of_ranges_are_answered_with_the_whole_file(client: TestClient
 
 
 def test_other_paths_are_not_found(studio: TestClient) -> None:
-    for path in ("nothing", "assets", "..%2f__init__.py", "%2e%2e/settings.py", "assets/../../x"):
+    strange = ("%00", "a" * 5000, "%ff", "assets%5c..%5c..", "/etc/passwd", "index.html/x")
+    outside = ("..%2f__init__.py", "%2e%2e/settings.py", "assets/../../x")
+    for path in ("nothing", "assets", *outside, *strange):
         answer = studio.get(f"/studio/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
 
