@@ -126,6 +126,74 @@ def test_one_drag_is_one_step_of_undo_and_redo(previewed: Page) -> None:
 
 
 @pytest.mark.long
+def test_every_edit_is_one_step_of_undo_and_redo(previewed: Page) -> None:
+    picture, driver = picture_editor(previewed), driver_editor(previewed)
+
+    def click(editor: Locator, name: str) -> Callable[[], None]:
+        return lambda: editor.get_by_role("button", name=name, exact=True).click()
+
+    edits = [
+        lambda: joint(picture).press("ArrowRight"),
+        lambda: joint(picture).press("h"),
+        lambda: joint(picture, "Right knee").press("Shift+Delete"),
+        click(picture, "Add right knee"),
+        click(picture, "Exchange left and right"),
+        click(picture, "Mirror"),
+        lambda: driver.get_by_role("slider", name="First frame").press("ArrowRight"),
+        click(driver, "Keyframe"),
+        lambda: joint(driver).press("Delete"),
+        click(driver, "This frame as detected"),
+    ]
+    seen = [shown(previewed)]
+    for edit in edits:
+        edit()
+        assert shown(previewed) != seen[-1]
+        seen.append(shown(previewed))
+    for before in reversed(seen[:-1]):
+        previewed.get_by_role("button", name="Undo").click()
+        assert shown(previewed) == before
+    for after in seen[1:]:
+        previewed.get_by_role("button", name="Redo").click()
+        assert shown(previewed) == after
+
+
+def shown(page: Page) -> Any:
+    """Return what both editors show: joints with their places, trim and keyframes."""
+    return page.locator(
+        ".pose-handle, .trim-handle, .timeline input, .timeline-keyframe"
+    ).evaluate_all(
+        """elements => elements.map(element => ["aria-label", "aria-description", "aria-valuenow",
+            "aria-valuetext"].map(name => element.getAttribute(name)))"""
+    )
+
+
+@pytest.mark.long
+def test_hidden_joint_is_not_sent_until_it_is_shown(previewed: Page) -> None:
+    editor = picture_editor(previewed)
+    sent = []
+    for key in "hh":
+        joint(editor, LEFT_WRIST).or_(joint(editor, f"{LEFT_WRIST}, hidden")).press(key)
+        job = preview(previewed)
+        (person,) = frames_of(output(previewed, job, "image_keypoints"))[0]["people"]
+        sent.append(person["pose_keypoints_2d"][3 * Joint.LEFT_WRIST + 2])
+    assert sent[0] == 0 < sent[1]
+
+
+@pytest.mark.long
+def test_trim_keeps_one_frame_at_least(previewed: Page) -> None:
+    first = driver_editor(previewed).get_by_role("slider", name="First frame")
+    last = driver_editor(previewed).get_by_role("slider", name="Last frame")
+    first.press("End")
+    last.press("Home")
+    for handle in (first, last):
+        expect(handle).to_have_attribute("aria-valuenow", str(FRAMES - 1))
+
+    job = preview(previewed)
+
+    assert output(previewed, job, "analysis")["frames"] == 1
+
+
+@pytest.mark.long
 def test_joints_are_moved_hidden_and_removed_by_keyboard(previewed: Page) -> None:
     editor = picture_editor(previewed)
     wrist = joint(editor)

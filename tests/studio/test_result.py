@@ -150,6 +150,24 @@ def test_result_is_downloaded_under_its_name(
     assert download.value.suggested_filename == f"script-alert(1)-script-seed1-{id_}.mp4"
 
 
+def test_result_gets_a_note_where_it_is_seen(
+    open_page: OpenPage, studio: Studio, jobs: list[dict[str, Any]]
+) -> None:
+    page = open_page(f"/studio?job={jobs[0]['id']}")
+    page.get_by_role("button", name="Name and notes").click()
+    dialog = page.get_by_role("dialog", name="Name and notes")
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value(NAME)
+    dialog.get_by_label("Notes").fill("the hand is right")
+    dialog.get_by_role("button", name="Save").click()
+    expect(
+        page.get_by_role("region", name="Result").get_by_text("the hand is right")
+    ).to_be_visible()
+    expect(page.get_by_role("button", name="Name and notes")).to_be_focused()
+    with Client(studio.url) as client:
+        metadata = client.job(jobs[0]["id"]).options.metadata
+    assert metadata == {"name": NAME, "notes": "the hand is right"}
+
+
 def test_provenance_is_labelled_as_a_claim(open_page: OpenPage, jobs: list[dict[str, Any]]) -> None:
     page = open_page(f"/studio?job={jobs[0]['id']}&frame=0")
     page.get_by_text("Provenance", exact=True).click()

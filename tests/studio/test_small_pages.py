@@ -45,7 +45,8 @@ def tall(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
         stream.width, stream.height, stream.pix_fmt = 118, 64, "yuv420p"
         for frame in container.decode(video=0):
             pixels = np.pad(frame.to_ndarray(format="rgb24"), ((0, 0), (27, 27), (0, 0)), "edge")
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            wide = av.VideoFrame.from_ndarray(pixels.astype(np.uint8), format="rgb24")
+            output.mux(stream.encode(wide))
         output.mux(stream.encode(None))
     return picture, driver
 
