@@ -167,7 +167,9 @@ def _join(gateway: Gateway, upload: Upload, folder: Path) -> None:
                 raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, detail) from error
             with piece.open("rb") as part:
                 shutil.copyfileobj(part, joined)
-    gateway.objects.put(upload.key, whole)
+    # Jobs that are being submitted refuse a file that was replaced after its inspection.
+    if not gateway.objects.exists(upload.key):
+        gateway.objects.put(upload.key, whole)
     gateway.objects.delete(upload.folder_of_parts)
 
 
